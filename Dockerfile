@@ -1,0 +1,39 @@
+# One image for all sinks; the command decides which of them a container is.
+ARG BASE=python:3.11-slim-bookworm
+
+FROM ${BASE} AS build
+ENV PYTHONDONTWRITEBYTECODE=1
+WORKDIR /app
+# pip works from an environment of its own, so the one that is shipped has none.
+RUN python -m venv /opt/pip && python -m venv --without-pip /opt/venv
+COPY requirements.txt ./
+# The bytecode carries no timestamps: an image built with fixed file times would otherwise find all
+# of it stale and compile anew at every start, and a read-only file system could not keep the result.
+RUN /opt/pip/bin/pip --python /opt/venv/bin/python install --no-cache-dir --no-compile \
+        --require-hashes --no-deps -r requirements.txt \
+    && /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib
+COPY gunicorn.conf.py ./
+COPY triggers ./triggers
+COPY sinks ./sinks
+RUN /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash sinks \
+    && /opt/venv/bin/python -c "import sinks.egress_sink, sinks.http_shim, sinks.score_sink"
+
+# No RUN from here on: it would leave files of the builder behind.
+FROM ${BASE}
+ENV PATH=/opt/venv/bin:${PATH} \
+    PYTHONUNBUFFERED=1
+WORKDIR /app
+COPY --from=build /opt/venv /opt/venv
+COPY --from=build /app/gunicorn.conf.py ./
+COPY --from=build /app/triggers ./triggers
+COPY --from=build /app/sinks ./sinks
+# Numeric, so that Kubernetes can verify runAsNonRoot.
+USER 10001:10001
+EXPOSE 8080
+# For container engines without probes of their own; Kubernetes ignores it.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["python", "-c", "\
+import http.client, os; \
+c = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('PORT', '8080')), timeout=4); \
+c.request('GET', '/healthz'); \
+raise SystemExit(c.getresponse().status != 200)"]
+CMD ["gunicorn", "-c", "gunicorn.conf.py", "sinks.score_sink:create_app()"]

@@ -1,0 +1,44 @@
+"""gunicorn settings of every sink: one process, gevent's stock worker, JSON log lines.
+
+A predictor takes up to 4 s, so hundreds of deliveries wait in one process; greenlets carry that,
+and half-open connections do not hold it up.
+"""
+
+from typing import Any
+
+from sinks.environment import or_exit
+from sinks.settings import STOPPING, ServerSettings
+
+_server = or_exit(ServerSettings.from_env)
+
+bind = f"0.0.0.0:{_server.port}"
+worker_class = "gevent"
+workers = 1
+# Room for idle keep-alive connections and probes beside all events that may be in flight.
+worker_connections = _server.max_in_flight + 1000
+# Longer than the 90 s for which Go's clients keep an idle connection, so that they close first.
+keepalive = 100
+# A worker that has not yielded for this long hangs; waiting for upstreams yields.
+timeout = 60
+# Above the longest deadline that an event can have (the shim's 300 s are its caller's patience).
+graceful_timeout = 310
+# The heartbeat file must not wait for a disk, and the root file system may be read-only.
+worker_tmp_dir = "/dev/shm"  # noqa: S108
+control_socket_disable = True
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "sinks.log.JsonFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"level": "WARNING", "handlers": ["stderr"]},
+    "loggers": {
+        "sinks": {"level": _server.log_level},
+        "gunicorn.error": {"level": _server.log_level, "handlers": [], "propagate": True},
+        "gunicorn.access": {"level": "ERROR", "handlers": [], "propagate": False},
+    },
+}
+
+
+def post_worker_init(worker: Any) -> None:
+    """Let `/readyz` say no as soon as the worker has been told to stop."""
+    worker.wsgi.config[STOPPING] = lambda: not worker.alive

@@ -1,0 +1,24 @@
+"""What a sink has to say about one event that it did not fail on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sinks.cloudevent import Event
+from sinks.errors import Outcome, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """replied:  200 with `reply`, exactly one event; relayed and ignored: 202 and empty.
+
+    reason:    why the event was ignored; else None.
+    document:  JSON for a caller that does not speak CloudEvents: 200 instead of 202.
+    """
+
+    outcome: Outcome
+    reason: Reason | None = None
+    reply: Event | None = None
+    document: Mapping[str, Any] | None = None

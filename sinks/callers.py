@@ -1,0 +1,81 @@
+"""Who may publish: a bearer token per client, from a file that can change while we run."""
+
+from __future__ import annotations
+
+import hmac
+import re
+import threading
+from pathlib import Path
+
+from sinks.errors import Unauthenticated
+
+_LINE = re.compile(r"([A-Za-z0-9._-]{1,64})=([!-~]{16,512})")
+
+
+class InvalidTokens(ValueError):
+    """The tokens file is not lines `client=token`; the text names the lines, never a token."""
+
+
+class Callers:
+    """Knows clients by their tokens.
+
+    tokens_file:      lines `client=token`, `#` comments; None: there are no tokens.
+    allow_anonymous:  whether a call without Authorization may publish.
+    raises:           InvalidTokens.
+    """
+
+    def __init__(self, tokens_file: Path | None, allow_anonymous: bool) -> None:
+        self._file = tokens_file
+        self._allow_anonymous = allow_anonymous
+        self._lock = threading.Lock()
+        self._changed = 0
+        self._tokens: dict[str, bytes] = {}
+        self._reload()
+
+    def client(self, authorization: str | None) -> str:
+        """Return the client's name, `anonymous` without a token.
+
+        raises: Unauthenticated, which gives no hint.
+        """
+        if authorization is None and self._allow_anonymous:
+            return "anonymous"
+        scheme, _, shown = (authorization or "").partition(" ")
+        found = None
+        if scheme.lower() == "bearer":
+            with self._lock:
+                self._reload_quietly()
+                tokens = self._tokens
+            # All of them are compared, so the time taken tells nothing.
+            for name, token in tokens.items():
+                if hmac.compare_digest(token, shown.strip().encode()):
+                    found = name
+        if found is None:
+            raise Unauthenticated("unauthenticated", "a known bearer token is required")
+        return found
+
+    def _reload_quietly(self) -> None:
+        """A file being rewritten, or rewritten wrongly, leaves the last good tokens in force."""
+        try:
+            self._reload()
+        except (OSError, InvalidTokens):
+            return
+
+    def _reload(self) -> None:
+        if self._file is None:
+            return
+        changed = self._file.stat().st_mtime_ns
+        if changed == self._changed:
+            return
+        lines = enumerate(self._file.read_text(encoding="utf-8").splitlines(), 1)
+        matches = {
+            number: _LINE.fullmatch(line)
+            for number, line in lines
+            if line.strip() and not line.startswith("#")
+        }
+        if wrong := [str(number) for number, match in matches.items() if match is None]:
+            raise InvalidTokens(
+                f"{self._file}: line {', '.join(wrong)}: has to be client=token, the token with at"
+                " least 16 characters"
+            )
+        self._tokens = {match[1]: match[2].encode() for match in matches.values() if match}
+        self._changed = changed

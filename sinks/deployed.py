@@ -1,0 +1,28 @@
+"""Which InferenceServices of the revscoring family exist: the only source of isvc names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_TABLE = Path(__file__).parent / "deployed.tsv"
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceService:
+    """A KServe InferenceService; `name` is also the model name in its `:predict` path."""
+
+    name: str
+    namespace: str
+
+
+def load(environment: str) -> Mapping[str, InferenceService]:
+    """Return the InferenceServices of `staging` or `production` by name (`<wiki>-<model>`)."""
+    lines = _TABLE.read_text(encoding="utf-8").splitlines()
+    rows = (line.split("\t") for line in lines if not line.startswith("#"))
+    return {
+        isvc: InferenceService(isvc, namespace)
+        for where, namespace, isvc in rows
+        if where == environment
+    }

@@ -1,0 +1,120 @@
+"""The CloudEvents envelope around event-platform documents: types, ids, and which attributes.
+
+Every attribute value is ASCII that needs no encoding: ids and wikis have been checked in `parse`,
+all else is numbers, dates and constants. Page titles stay in the data.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sinks import jsondata
+from sinks.attributes import is_sendable
+from sinks.cloudevent import Event, Mode
+from sinks.errors import safe_id
+from sinks.inputs import schema_of
+from sinks.page_change import PageChange
+
+# All ids that we make come from this one namespace, so a redelivery makes the same id again.
+ID_NAMESPACE: Final = uuid.UUID("e8b7d6a4-0c0f-5d0e-9a52-6b1f6a3c9d11")
+_LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
+_TRACEPARENT = re.compile(
+    "(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+)
+
+
+def event_type(title: str, major: int) -> str:
+    """Return the CloudEvents type of a schema, e.g. org.wikimedia.mediawiki.page.change.v1."""
+    return f"org.wikimedia.{title.replace('/', '.')}.v{major}"
+
+
+def made_id(*parts: str | int | None) -> str:
+    """Return the UUIDv5 of the JSON array of the parts."""
+    return str(uuid.uuid5(ID_NAMESPACE, jsondata.dumps(parts).decode()))
+
+
+def page_change_event(
+    change: PageChange, document: Mapping[str, Any], schema_base_uri: str, mode: Mode
+) -> Event:
+    """Return the typed event of an input document, with what Triggers filter on as extensions.
+
+    document:  what `change` was parsed from; becomes the data, unchanged.
+    """
+    title, major = schema_of(document)
+    meta, page, revision = change.meta, change.page, change.revision
+    made = made_id(meta.stream, change.wiki_id, revision.rev_id, change.dt, change.page_change_kind)
+    attributes = {
+        "id": meta.id or made,
+        "source": f"/mediawiki/{change.wiki_id}",
+        "type": event_type(title, major),
+        **_common(change, schema_base_uri + change.schema, change.dt),
+        "stream": meta.stream,
+    }
+    if meta.domain is not None and _DOMAIN.fullmatch(meta.domain):
+        attributes["wikidomain"] = meta.domain
+    if change.page_change_kind is not None and is_sendable("x", change.page_change_kind):
+        attributes["pagechangekind"] = change.page_change_kind
+    if page.namespace_id is not None:
+        attributes["namespaceid"] = str(page.namespace_id)
+    if page.is_redirect is not None:
+        attributes["isredirect"] = "true" if page.is_redirect else "false"
+    return Event(attributes, document, mode)
+
+
+def reply_event(
+    cause: Event,
+    change: PageChange,
+    model: str,
+    output_type: str,
+    document: Mapping[str, Any],
+    schema_base_uri: str,
+) -> Event:
+    """Return the event that answers `cause`, in the same content mode.
+
+    document:  an output document; `meta.id` and `meta.stream` become `id` and `stream`.
+    """
+    meta = document["meta"]
+    attributes = {
+        "id": meta["id"],
+        "source": f"/models/{model}",
+        "type": output_type,
+        **_common(change, schema_base_uri + document["$schema"], document["dt"]),
+        "stream": meta["stream"],
+        "model": model,
+    }
+    if safe_id(cause.id):
+        attributes["causationid"] = cause.id
+    return Event(attributes | trace_of(cause.attributes), document, cause.mode)
+
+
+def _common(change: PageChange, dataschema: str, time: str) -> dict[str, str]:
+    page_id = change.page.page_id
+    return {
+        "time": time,
+        "subject": f"{change.wiki_id}/{page_id}/{change.revision.rev_id}",
+        "datacontenttype": "application/json",
+        "dataschema": dataschema,
+        "partitionkey": f"{change.wiki_id}:{page_id}",
+        "wikiid": change.wiki_id,
+    }
+
+
+def trace_of(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return `traceparent` and `tracestate` if well-formed (W3C Trace Context), else nothing."""
+    parent = headers.get("traceparent", "")
+    if not _TRACEPARENT.fullmatch(parent):
+        return {}
+    state = headers.get("tracestate", "")
+    if state and len(state) <= 512 and is_sendable("tracestate", state):
+        return {"traceparent": parent, "tracestate": state}
+    return {"traceparent": parent}
+
+
+def with_trace(event: Event, headers: Mapping[str, str]) -> Event:
+    """Return the event with the trace of its HTTP hop, unless it has one of its own."""
+    trace = {} if "traceparent" in event.attributes else trace_of(headers)
+    return Event({**event.attributes, **trace}, event.data, event.mode) if trace else event

@@ -1,0 +1,87 @@
+"""EventGate's intake as a client: one event per request, and what each answer means.
+
+A 500 of EventGate is permanent for events it can never take and temporary for Kafka's troubles, so
+the body decides. Source: wikimedia/eventgate, routes/events.js; its Wikimedia factory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import requests
+
+from sinks import jsondata
+from sinks.deadline import Deadline
+from sinks.errors import BadAnswer, MalformedEvent, Rejected, SinkError, Unavailable
+from sinks.http_client import HttpClient
+
+# What the texts of a permanent 500 contain; every other 500 may pass with time.
+_PERMANENT_500 = ("is not allowed in stream", "could not be extracted")
+
+
+class EventGate:
+    """Posts events to `/v1/events`, never `hasty`: 201 means that Kafka has it.
+
+    url:  full URL of the intake.
+    """
+
+    def __init__(self, http: HttpClient, url: str) -> None:
+        self._http = http
+        self._url = url
+
+    def post(
+        self, document: Mapping[str, Any], headers: Mapping[str, str], deadline: Deadline
+    ) -> None:
+        """Return once the event has been produced.
+
+        document:  with its own `meta.id`: nobody behind us removes duplicates.
+        raises:    Rejected; Unavailable, BadAnswer, DeadlineExceeded.
+        """
+        sent = {"Content-Type": "application/json", **headers}
+        response = self._http.post(self._url, jsondata.dumps(document), sent, deadline)
+        if response.status_code != 201:
+            raise _failure(response)
+
+
+def _failure(response: requests.Response) -> SinkError:
+    status = response.status_code
+    answer = _read(response.content)
+    text = _text(answer)
+    error: SinkError
+    if status == 400 or (status == 500 and _is_permanent(answer, text)):
+        error = Rejected("rejected_by_eventgate", f"EventGate answered {status}: it never takes it")
+    elif status in (202, 207) or status < 200 or 300 <= status < 400:
+        error = BadAnswer(
+            "upstream_bad_answer", f"EventGate answered {status}, which says of one event nothing"
+        )
+    else:
+        error = Unavailable("eventgate_failed", f"EventGate answered {status}: repeat later")
+    error.stage = "eventgate"
+    error.upstream_text = text
+    error.retry_after = response.headers.get("Retry-After")
+    return error
+
+
+def _is_permanent(answer: Mapping[str, Any], text: str) -> bool:
+    """True if the body of a 500 says that the request or the event itself is at fault."""
+    return answer.get("type") == "internal_error" or any(part in text for part in _PERMANENT_500)
+
+
+def _read(body: bytes) -> Mapping[str, Any]:
+    try:
+        answer = jsondata.loads(body)
+    except MalformedEvent:
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _text(answer: Mapping[str, Any]) -> str:
+    """What EventGate says of our one event: `errorsText` if invalid, `message` if in error."""
+    texts = [answer.get("title"), answer.get("detail")]
+    for entries in (answer.get("invalid"), answer.get("error")):
+        for entry in entries if isinstance(entries, list) else ():
+            context = entry.get("context") if isinstance(entry, dict) else None
+            if isinstance(context, dict):
+                texts += [context.get("errorsText"), context.get("message")]
+    return "; ".join(text for text in texts if isinstance(text, str))

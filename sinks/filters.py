@@ -1,0 +1,124 @@
+"""Knative's Trigger filters as predicates on an event.
+
+Semantics of Knative Eventing's own Go filters (pkg/eventfilter/subscriptionsapi): attributes are
+compared as text; a missing extension fails; the optional core attributes are the empty text when
+missing; an empty list, or an empty `not`, filters nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sinks.attributes import media_type
+from sinks.cloudevent import Event
+
+Filter = Callable[[Event], bool]
+
+_NAME = re.compile(r"[a-z][a-z0-9]*")
+_EMPTY_WHEN_MISSING = ("subject", "dataschema", "datacontenttype")
+_NO_TIME = "0001-01-01T00:00:00Z"
+_TEXT_TESTS: Mapping[str, Callable[[str, str], bool]] = {
+    "exact": str.__eq__,
+    "prefix": str.startswith,
+    "suffix": str.endswith,
+}
+
+
+class InvalidFilter(ValueError):
+    """The filter would not be accepted by Knative, or cannot be evaluated here."""
+
+
+def compile_filters(filters: Sequence[Any]) -> Filter:
+    """Return the predicate for `spec.filters`: all of its elements have to pass.
+
+    raises: InvalidFilter.
+    """
+    if not isinstance(filters, list):
+        raise InvalidFilter("spec.filters has to be a list")
+    parts = [_compile(element) for element in filters]
+    return lambda event: all(part(event) for part in parts)
+
+
+def compile_attributes(attributes: Mapping[str, Any]) -> Filter:
+    """Return the predicate for the older `spec.filter.attributes`: exact, `""` is "not empty".
+
+    raises: InvalidFilter.
+    """
+    pairs = _pairs("filter.attributes", attributes)
+
+    def passes(event: Event) -> bool:
+        values = ((_value(event, name), wanted) for name, wanted in pairs)
+        return all(value == wanted if wanted else bool(value) for value, wanted in values)
+
+    return passes
+
+
+def _compile(element: Any) -> Filter:
+    if not isinstance(element, dict) or len(element) > 1:
+        raise InvalidFilter("an element of filters has exactly one dialect")
+    for dialect, body in element.items():
+        if dialect in _TEXT_TESTS:
+            return _text_filter(dialect, body)
+        if dialect in ("all", "any"):
+            return _list_filter(dialect, body)
+        if dialect == "not":
+            return _not_filter(body)
+        known = ", ".join((*_TEXT_TESTS, "all", "any", "not"))
+        raise InvalidFilter(f"dialect {dialect!r} is not one of {known}")
+    return lambda _event: True
+
+
+def _text_filter(dialect: str, body: Any) -> Filter:
+    pairs, test = _pairs(dialect, body), _TEXT_TESTS[dialect]
+    if any(not wanted for _, wanted in pairs):
+        raise InvalidFilter(f"{dialect} with an empty value: Knative would let everything pass")
+
+    def passes(event: Event) -> bool:
+        values = ((_value(event, name), wanted) for name, wanted in pairs)
+        return all(value is not None and test(value, wanted) for value, wanted in values)
+
+    return passes
+
+
+def _list_filter(dialect: str, body: Any) -> Filter:
+    if not isinstance(body, list):
+        raise InvalidFilter(f"{dialect} has to be a list of filters")
+    parts = [_compile(element) for element in body]
+    if not parts:
+        return lambda _event: True
+    if dialect == "all":
+        return lambda event: all(part(event) for part in parts)
+    return lambda event: any(part(event) for part in parts)
+
+
+def _not_filter(body: Any) -> Filter:
+    if not body:
+        return lambda _event: True
+    part = _compile(body)
+    return lambda event: not part(event)
+
+
+def _pairs(dialect: str, body: Any) -> list[tuple[str, str]]:
+    if not isinstance(body, dict) or not body:
+        raise InvalidFilter(f"{dialect} has to map attribute names to text")
+    for name, wanted in body.items():
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise InvalidFilter(f"{dialect}: {name!r} is no attribute name (a-z, 0-9)")
+        if not isinstance(wanted, str):
+            raise InvalidFilter(f"{dialect}: the value of {name} has to be text, in quotes")
+    return list(body.items())
+
+
+def _value(event: Event, name: str) -> str | None:
+    if name == "specversion":
+        return "1.0"
+    if name == "datamediatype":
+        return media_type(event.attributes.get("datacontenttype", ""))
+    value = event.attributes.get(name)
+    if value is None and name in _EMPTY_WHEN_MISSING:
+        return ""
+    if value is None and name == "time":
+        return _NO_TIME
+    return value

@@ -1,0 +1,72 @@
+"""The one HTTP client of the sinks: POST within a deadline, and say what should happen next.
+
+It reads no environment and follows no redirects; retries are the broker's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import requests
+from requests.structures import CaseInsensitiveDict
+
+from sinks import __version__
+from sinks.deadline import Deadline
+from sinks.errors import BadAnswer, DeadlineExceeded, Stage, Unavailable
+from sinks.http_adapter import AnswerTooLarge, DeadlineAdapter, UnreadableAnswer
+
+USER_AGENT: Final = f"knative-event-sinks/{__version__}"
+
+
+class HttpClient:
+    """POSTs for one kind of upstream, with that upstream's errors as the sinks' own.
+
+    upstream:  the stage that errors name: predictor, eventgate, subscriber or broker.
+    observe:   gets the seconds of every call.
+    """
+
+    def __init__(
+        self,
+        upstream: Stage,
+        adapter: DeadlineAdapter,
+        observe: Callable[[float], None] = lambda seconds: None,
+        read_timeout_seconds: float | None = None,
+    ) -> None:
+        self._upstream: Stage = upstream
+        self._adapter = adapter
+        self._observe = observe
+        self._read_timeout_seconds = read_timeout_seconds
+
+    def post(
+        self, url: str, body: bytes, headers: Mapping[str, str], deadline: Deadline
+    ) -> requests.Response:
+        """Return the answer, whatever its status.
+
+        raises: Unavailable (503), BadAnswer (502), DeadlineExceeded (504).
+        """
+        request = requests.PreparedRequest()
+        request.method, request.url, request.body = "POST", url, body
+        request.headers = CaseInsensitiveDict(
+            {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers}
+        )
+        limit = self._read_timeout_seconds
+        patience = deadline if limit is None else deadline.within(limit)
+        begun = time.perf_counter()
+        try:
+            return self._adapter.send(request, timeout=patience)
+        except requests.Timeout as error:
+            if deadline.remaining() <= 0:
+                raise DeadlineExceeded(
+                    "deadline", f"no time left while {error}", stage=self._upstream
+                ) from error
+            raise Unavailable("upstream_timeout", str(error), stage=self._upstream) from error
+        except requests.ConnectionError as error:
+            raise Unavailable("upstream_unavailable", str(error), stage=self._upstream) from error
+        except (AnswerTooLarge, UnreadableAnswer) as error:
+            raise BadAnswer(
+                "upstream_bad_answer", f"the answer cannot be read: {error}", stage=self._upstream
+            ) from error
+        finally:
+            self._observe(time.perf_counter() - begun)

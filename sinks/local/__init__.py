@@ -1,0 +1,1 @@
+"""Local counterparts of the other parties, for development and tests; never deployed."""

@@ -1,0 +1,73 @@
+"""HTTP answers of the sinks: the only bodies that a broker accepts, and bounded errors."""
+
+from __future__ import annotations
+
+import re
+
+from flask import Response
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from sinks import cloudevent, jsondata
+from sinks.answer import Answer
+from sinks.errors import (
+    Bug,
+    NoSuchPath,
+    PermanentError,
+    SinkError,
+    WrongMethod,
+    error_document,
+)
+
+_RETRY_AFTER = re.compile(r"\d{1,6}", re.ASCII)
+
+
+def answered(answer: Answer) -> Response:
+    """Return 200 with exactly one event or document, or 202 and empty: Knative takes no other.
+
+    `Sinks-Outcome` and `Sinks-Reason` tell the shim, and people with curl, which 202 it is.
+    """
+    if answer.reply is not None:
+        message = cloudevent.encode(answer.reply, answer.reply.mode)
+        response = Response(message.body, 200, message.headers)
+    elif answer.document is not None:
+        response = Response(jsondata.dumps(answer.document), 200, content_type="application/json")
+    else:
+        response = Response(status=202)
+        del response.headers["Content-Type"]
+    response.headers["Sinks-Outcome"] = answer.outcome
+    if answer.reason:
+        response.headers["Sinks-Reason"] = answer.reason
+    return response
+
+
+def failed(error: SinkError, ce_id: object) -> Response:
+    """Return the error as JSON `{"reason", "detail", "ce_id"}` of at most 768 bytes."""
+    body = error_document(error, ce_id)
+    response = Response(body, error.status, content_type="application/json")
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if error.retry_after and _RETRY_AFTER.fullmatch(error.retry_after):
+        response.headers["Retry-After"] = error.retry_after
+    return response
+
+
+def bug(raised: Exception) -> SinkError:
+    """Return the answer to an exception nobody foresaw; says its class, never its text."""
+    return Bug("bug", f"an error of ours ({type(raised).__name__}); the log has the traceback")
+
+
+def http_error(raised: HTTPException) -> Response:
+    """Return Flask's own errors in the one JSON shape: its pages would crash a dispatcher."""
+    if isinstance(raised, MethodNotAllowed):
+        response = failed(WrongMethod("method_not_allowed", "events are POSTed"), None)
+        response.headers["Allow"] = ", ".join(sorted(raised.valid_methods or ()))
+        return response
+    error: SinkError
+    if raised.code == 404:
+        error = NoSuchPath("no_such_path", "no such path: check subscriber.uri of the Trigger")
+    elif raised.code is not None and raised.code < 500:
+        error = PermanentError("malformed_event", f"{raised.name}: check the request line")
+        error.status = raised.code
+    else:
+        error = bug(raised)
+    return failed(error, None)

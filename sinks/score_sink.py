@@ -1,0 +1,55 @@
+"""score-sink: page changes in at `/models/<row>`, prediction events out as replies."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from flask import Flask, Response, request
+
+from sinks import deployed, inputs
+from sinks.answer import Answer
+from sinks.cloudevent import Event
+from sinks.deadline import Deadline
+from sinks.environment import or_exit
+from sinks.errors import InvalidEvent
+from sinks.models import MODELS, ROWS
+from sinks.predictor import Predictor
+from sinks.scoring import Scoring, score
+from sinks.settings import ScoreSettings
+from sinks.upstreams import http_client
+from sinks.web import Sink, decode_event
+
+
+def create_app(settings: ScoreSettings | None = None) -> Flask:
+    """Return the WSGI app; without settings they come from the environment."""
+    settings = settings or or_exit(ScoreSettings.from_env)
+    sink = Sink("score-sink", settings)
+    scoring = _scoring(settings, sink)
+    app = sink.create_app()
+
+    @app.post("/models/<name>")
+    def models(name: str) -> Response:
+        def handle(event: Event, deadline: Deadline) -> Answer:
+            row = MODELS.get(name)
+            if row is None:
+                raise InvalidEvent("unknown_row", f"there are only the rows {', '.join(MODELS)}")
+            return score(event, row, scoring, deadline, datetime.now(UTC))
+
+        return sink.deliver(request, decode_event, handle, model_name=name)
+
+    return app
+
+
+def _scoring(settings: ScoreSettings, sink: Sink) -> Scoring:
+    http = http_client("predictor", settings, sink.telemetry)
+    test = settings.stream_names == "test"
+    where = "staging" if settings.environment == "staging" else "production"
+    return Scoring(
+        readers=inputs.load_readers(),
+        deployed=deployed.load(where),
+        streams={row.name: row.test_stream if test else row.stream for row in ROWS},
+        schema_base_uri=settings.schema_base_uri,
+        max_event_age_seconds=settings.max_event_age_seconds,
+        young_revision_seconds=settings.young_revision_seconds,
+        predictor=Predictor(http, settings.predictor_url, settings.predictor_host),
+    )

@@ -1,0 +1,92 @@
+"""The use case: a change of a page in, a prediction event out, or the reason why not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sinks import inputs, models, revision_score
+from sinks.answer import Answer
+from sinks.cloudevent import Event
+from sinks.deadline import Deadline
+from sinks.deployed import InferenceService
+from sinks.envelope import made_id, reply_event, trace_of
+from sinks.errors import BadAnswer, Unavailable, UnsupportedMediaType
+from sinks.inputs import Readers
+from sinks.models import Conditions, ModelRow
+from sinks.page_change import PageChange
+from sinks.prediction import Prediction, WrongShape
+from sinks.predictor import Predictor, UnknownRevision
+from sinks.timestamp import age_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """What scoring needs besides the event; made once per process.
+
+    streams:                 row name -> stream to publish to in this environment.
+    max_event_age_seconds:   older events are ignored; 0 is no limit.
+    young_revision_seconds:  how long a predictor may not know a revision: replication lag.
+    """
+
+    readers: Readers
+    deployed: Mapping[str, InferenceService]
+    streams: Mapping[str, str]
+    schema_base_uri: str
+    max_event_age_seconds: float
+    young_revision_seconds: float
+    predictor: Predictor
+
+
+def score(
+    event: Event, row: ModelRow, scoring: Scoring, deadline: Deadline, now: datetime
+) -> Answer:
+    """Return *replied* with the prediction event, or *ignored*.
+
+    raises: SinkError. Nothing else happens: predictors only predict.
+    """
+    if isinstance(event.data, bytes):
+        raise UnsupportedMediaType("unsupported_media_type", "the data has to be application/json")
+    if reason := inputs.unwanted(event.data):
+        return Answer("ignored", reason)
+    change = inputs.parse(event.data, scoring.readers)
+    conditions = Conditions(scoring.deployed, scoring.max_event_age_seconds, now)
+    if reason := models.unwanted(row, change, conditions):
+        return Answer("ignored", reason)
+    prediction = _predict(event, change, row, scoring, deadline, now)
+    event_id = made_id(event.source, event.id, row.name, row.output_type)
+    document = revision_score.build(change, prediction, scoring.streams[row.name], event_id)
+    return Answer(
+        "replied",
+        reply=reply_event(
+            event, change, row.name, row.output_type, document, scoring.schema_base_uri
+        ),
+    )
+
+
+def _predict(
+    event: Event,
+    change: PageChange,
+    row: ModelRow,
+    scoring: Scoring,
+    deadline: Deadline,
+    now: datetime,
+) -> Prediction:
+    service = scoring.deployed[models.isvc_name(row, change)]
+    headers = trace_of(event.attributes)
+    if change.meta.request_id is not None:
+        headers["x-request-id"] = change.meta.request_id
+    try:
+        answer = scoring.predictor.predict(
+            service, row.request(change), row.unknown_revision, headers, deadline
+        )
+        return row.prediction(answer, change)
+    except UnknownRevision as error:
+        if age_seconds(change.dt, now) < scoring.young_revision_seconds:
+            raise Unavailable("revision_not_yet_known", error.detail, stage="predictor") from error
+        raise
+    except WrongShape as error:
+        raise BadAnswer(
+            "upstream_bad_answer", f"{service.name}: {error}", stage="predictor"
+        ) from error

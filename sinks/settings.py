@@ -1,0 +1,210 @@
+"""All settings: one frozen value per process, the only place that names environment variables."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final, Self
+
+from sinks.environment import Environment
+from sinks.models import ROWS
+from sinks.setting_values import (
+    boolean,
+    ce_overrides,
+    choice,
+    directories,
+    existing_file,
+    host_template,
+    number,
+    predictor_url,
+    service_urls,
+    text,
+    url,
+    url_list,
+    whole,
+    words,
+)
+
+# A key of app.config that the server sets: a function that tells whether it has been told to stop.
+STOPPING: Final = "SINKS_STOPPING"
+_SECRET: Final = ("k_ca_certs",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """What the WSGI server needs."""
+
+    port: int
+    log_level: str
+    max_in_flight: int
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        env = Environment(environ)
+        levels = choice("DEBUG", "INFO", "WARNING", "ERROR")
+        return env.made(
+            cls(
+                port=env.read("PORT", whole(1, 65535), 8080),
+                log_level=env.read("LOG_LEVEL", levels, "INFO"),
+                max_in_flight=env.read("MAX_IN_FLIGHT", whole(1, 100_000), 1000),
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkSettings:
+    """What all sinks need.
+
+    environment:             dev, staging or production.
+    stream_names:            production, or test for streams that nobody depends on.
+    event_deadline_seconds:  for everything one event needs.
+    max_body_bytes:          of a request, and of an upstream's answer.
+    max_in_flight:           deliveries worked on at a time; more are deferred.
+    ca_file:                 PEM file of certificate authorities; None: the system's.
+    """
+
+    environment: str
+    stream_names: str
+    schema_base_uri: str
+    event_deadline_seconds: float
+    max_body_bytes: int
+    max_in_flight: int
+    ca_file: Path | None
+
+
+def _shared(env: Environment, deadline_seconds: float) -> dict[str, Any]:
+    return {
+        "environment": env.read("ENVIRONMENT", choice("dev", "staging", "production"), "dev"),
+        "stream_names": env.read("STREAM_NAMES", choice("production", "test"), "production"),
+        "schema_base_uri": env.read(
+            "SCHEMA_BASE_URI",
+            url,
+            "https://schema.wikimedia.org/repositories/primary/jsonschema",
+        ).rstrip("/"),
+        "event_deadline_seconds": env.read(
+            "EVENT_DEADLINE_SECONDS", number(0.1, 3600), deadline_seconds
+        ),
+        "max_body_bytes": env.read("MAX_BODY_BYTES", whole(1024, 2**30), 4 * 2**20),
+        "max_in_flight": env.read("MAX_IN_FLIGHT", whole(1, 100_000), 1000),
+        "ca_file": env.read("CA_FILE", existing_file, None),
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreSettings(SinkSettings):
+    """predictor_url:  base URL, may contain {isvc} and {namespace}.
+    predictor_host:  template of the Host header; empty: none.
+    """
+
+    predictor_url: str
+    predictor_host: str
+    max_event_age_seconds: float
+    young_revision_seconds: float
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        env = Environment(environ)
+        return env.made(
+            cls(
+                **_shared(env, 60),
+                predictor_url=env.require("PREDICTOR_URL", predictor_url, ""),
+                predictor_host=env.read("PREDICTOR_HOST", host_template, ""),
+                max_event_age_seconds=env.read("MAX_EVENT_AGE_SECONDS", number(0, 1e9), 0.0),
+                young_revision_seconds=env.read("YOUNG_REVISION_SECONDS", number(0, 1e6), 300.0),
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EgressSettings(SinkSettings):
+    """eventgate_urls:  full URLs of `/v1/events` in order of preference; the first is used.
+    egress_streams:  the only streams that may be published to.
+    """
+
+    eventgate_urls: tuple[str, ...]
+    eventgate_connect_timeout_seconds: float
+    eventgate_read_timeout_seconds: float
+    egress_streams: frozenset[str]
+    staging_eventgate_hosts: frozenset[str]
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        env = Environment(environ)
+        shared = _shared(env, 140)
+        test = shared["stream_names"] == "test"
+        rows = frozenset(row.test_stream if test else row.stream for row in ROWS)
+        settings = cls(
+            **shared,
+            eventgate_urls=env.require("EVENTGATE_URLS", url_list, ()),
+            eventgate_connect_timeout_seconds=env.read(
+                "EVENTGATE_CONNECT_TIMEOUT_SECONDS", number(0.1, 60), 2.0
+            ),
+            eventgate_read_timeout_seconds=env.read(
+                "EVENTGATE_READ_TIMEOUT_SECONDS", number(0.1, 600), 65.0
+            ),
+            egress_streams=env.read("EGRESS_STREAMS", words, rows),
+            staging_eventgate_hosts=env.read("STAGING_EVENTGATE_HOSTS", words, frozenset()),
+        )
+        env.problems += settings._unsafe()
+        return env.made(settings)
+
+    def _unsafe(self) -> list[str]:
+        """Staging must not publish under production's names, unless to staging's EventGate."""
+        if self.environment != "staging" or self.stream_names != "production":
+            return []
+        hosts = {re.sub(r"^https?://|[:/].*$", "", address) for address in self.eventgate_urls}
+        return [
+            f"ENVIRONMENT=staging with STREAM_NAMES=production would publish to {host}: use"
+            " STREAM_NAMES=test, or name the host in STAGING_EVENTGATE_HOSTS if it is staging's"
+            for host in sorted(hosts - self.staging_eventgate_hosts)
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShimSettings(SinkSettings):
+    """k_sink:  URL of a Broker; empty: the shim routes by the Triggers itself.
+    k_ce_overrides:  extensions that a SinkBinding wants on every event.
+    k_ca_certs:      PEM text of the Broker's authorities.
+    triggers_dir:    directories of Trigger files.
+    service_urls:    Service name -> base URL; `*` -> template.
+    tokens_file:     lines `client=token`; None: no tokens.
+    """
+
+    k_sink: str
+    k_ce_overrides: Mapping[str, str]
+    k_ca_certs: str
+    triggers_dir: tuple[Path, ...]
+    service_urls: Mapping[str, str]
+    tokens_file: Path | None
+    allow_anonymous: bool
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        env = Environment(environ)
+        settings = cls(
+            **_shared(env, 300),
+            k_sink=env.read("K_SINK", url, ""),
+            k_ce_overrides=env.read("K_CE_OVERRIDES", ce_overrides, {}),
+            k_ca_certs=env.read("K_CA_CERTS", text, ""),
+            triggers_dir=env.read("TRIGGERS_DIR", directories, (Path("triggers"),)),
+            service_urls=env.read("SERVICE_URLS", service_urls, {}),
+            tokens_file=env.read("TOKENS_FILE", existing_file, None),
+            allow_anonymous=env.read("ALLOW_ANONYMOUS", boolean, False),
+        )
+        if not settings.tokens_file and not settings.allow_anonymous:
+            env.problems.append(
+                "TOKENS_FILE is not set: name a file with lines client=token, or let everybody"
+                " publish with ALLOW_ANONYMOUS=true"
+            )
+        if settings.allow_anonymous and settings.environment == "production":
+            env.problems.append("ALLOW_ANONYMOUS=true is refused with ENVIRONMENT=production")
+        return env.made(settings)
+
+
+def shown(settings: SinkSettings) -> dict[str, str]:
+    """Return all settings as text for the start-up log line, secrets masked."""
+    values = ((field.name, getattr(settings, field.name)) for field in fields(settings))
+    return {name: "***" if value and name in _SECRET else str(value) for name, value in values}

@@ -1,0 +1,151 @@
+"""Delivering one event to one subscriber, and judging what comes back as strictly as Knative.
+
+Source: knative/eventing, pkg/broker/filter and pkg/broker/ingress; docs of their behaviour in
+knative/specs, specs/eventing/data-plane.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, cast, get_args
+
+import requests
+
+from sinks import cloudevent, jsondata
+from sinks.attributes import REQUIRED, is_sendable, media_type
+from sinks.cloudevent import STRUCTURED_JSON, Event
+from sinks.deadline import Deadline
+from sinks.envelope import trace_of
+from sinks.errors import BadAnswer, MalformedEvent, Outcome, Reason, Rejected, SinkError
+from sinks.http_client import HttpClient
+from sinks.triggers import Trigger
+
+# Knative retries these; every other 4xx is final.
+_RETRIED_4XX: Final = (404, 408, 409, 429)
+_REASONS: Final = frozenset(get_args(Reason))
+_OUTCOMES: Final = frozenset(get_args(Outcome))
+_GO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_GO_SOURCE = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:|(?![^/?#]*:))(?:[^%]|%[0-9A-Fa-f]{2})*")
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of one event at one Trigger.
+
+    trigger:  its name; None where no Trigger took the event.
+    event:    what was delivered.
+    reply:    the event that came back, which is to be routed in turn.
+    """
+
+    trigger: str | None
+    event: Event
+    outcome: Outcome
+    reason: Reason | None = None
+    reply: Event | None = None
+
+
+def deliver(http: HttpClient, trigger: Trigger, event: Event, deadline: Deadline) -> Delivery:
+    """Return the outcome of POSTing the event to the Trigger's subscriber; raises nothing."""
+    message = cloudevent.encode(event, event.mode)
+    headers = {
+        **message.headers,
+        "Prefer": "reply",
+        "Event-Timeout-Ms": str(int(deadline.remaining() * 1000)),
+        **trace_of(event.attributes),
+    }
+    try:
+        return _judged(
+            http.post(trigger.subscriber, message.body, headers, deadline), trigger, event
+        )
+    except SinkError as error:
+        return Delivery(trigger.name, event, error.outcome, error.reason)
+
+
+def _judged(response: requests.Response, trigger: Trigger, event: Event) -> Delivery:
+    status = response.status_code
+    if not 200 <= status < 300:
+        final = 300 <= status < 500 and status not in _RETRIED_4XX
+        reason = _reason_in(response.content)
+        if final:
+            return Delivery(trigger.name, event, "rejected", reason or "rejected_by_subscriber")
+        return Delivery(trigger.name, event, "deferred", reason or "subscriber_failed")
+    reply = _reply(response)
+    if reply is not None:
+        return Delivery(trigger.name, event, "replied", None, reply)
+    outcome, said = response.headers.get("Sinks-Outcome"), response.headers.get("Sinks-Reason")
+    return Delivery(
+        trigger.name,
+        event,
+        cast(Outcome, outcome) if outcome in _OUTCOMES else "relayed",
+        cast(Reason, said) if said in _REASONS else None,
+    )
+
+
+def _reason_in(body: bytes) -> Reason | None:
+    """The reason in an error body of our own sinks."""
+    try:
+        document = jsondata.loads(body)
+    except MalformedEvent:
+        return None
+    reason = document.get("reason") if isinstance(document, dict) else None
+    return cast(Reason, reason) if isinstance(reason, str) and reason in _REASONS else None
+
+
+def _reply(response: requests.Response) -> Event | None:
+    """The event in a 2xx answer, None if it is empty.
+
+    raises: BadAnswer for what makes Knative's filter answer 502, Rejected for what its ingress
+            refuses.
+    """
+    headers, body = dict(response.headers), response.content
+    if not cloudevent.is_event(headers):
+        if body:
+            raise BadAnswer("upstream_bad_answer", "a 2xx body has to be one CloudEvent or empty")
+        return None
+    try:
+        reply = cloudevent.decode(headers, body)
+    except SinkError as error:
+        if _lacks_required(headers, body):
+            raise Rejected("invalid_reply", error.detail) from error
+        raise BadAnswer("upstream_bad_answer", error.detail) from error
+    if problem := _go_problem(reply, body):
+        raise BadAnswer("upstream_bad_answer", problem)
+    attributes = {
+        name: value for name, value in reply.attributes.items() if not name.startswith("knative")
+    }
+    schema = attributes.get("dataschema", "x:")
+    if ":" not in schema.partition("/")[0]:
+        raise Rejected("invalid_reply", "dataschema has to be absolute")
+    if not all(is_sendable(name, value) for name, value in attributes.items()):
+        raise Rejected("invalid_reply", "attributes have to be ASCII without space, quote and %")
+    return Event(attributes, reply.data, reply.mode)
+
+
+def _lacks_required(headers: Mapping[str, str], body: bytes) -> bool:
+    """True if the reply is an event in all but id, source or type: final, as at the ingress."""
+    found: Mapping[str, Any] = {
+        name.lower()[3:]: value for name, value in headers.items() if name.lower()[:3] == "ce-"
+    }
+    content_type = {name.lower(): value for name, value in headers.items()}.get("content-type", "")
+    if media_type(content_type) == STRUCTURED_JSON:
+        try:
+            envelope = jsondata.loads(body)
+        except MalformedEvent:
+            return False
+        found = envelope if isinstance(envelope, dict) else {}
+    return found.get("specversion") == "1.0" and not all(found.get(name) for name in REQUIRED)
+
+
+def _go_problem(reply: Event, body: bytes) -> str | None:
+    """What Go's SDK refuses although the specification allows it, or leaves it open."""
+    if "time" in reply.attributes and not _GO_TIME.fullmatch(reply.attributes["time"]):
+        return "time has to be written with upper-case T and Z"
+    if not _GO_SOURCE.fullmatch(reply.source):
+        return "source is no URI reference"
+    kind = media_type(reply.attributes.get("datacontenttype", "application/json"))
+    if reply.mode == "structured" and kind not in ("application/json", "text/json"):
+        if isinstance(reply.data, dict):
+            return "structured data of this datacontenttype has to be a string"
+    return None

@@ -1,0 +1,40 @@
+"""RFC 3339 timestamps as text: read liberally, written as `YYYY-MM-DDTHH:MM:SS[.f]Z`.
+
+Seconds and fractions are copied, never computed, so nine digits and leap seconds survive.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+_RFC3339 = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ]([01]\d|2[0-3]):([0-5]\d):([0-5]\d|60)(\.\d+)?"
+    r"(?:([Zz])|([+-])([01]\d|2[0-3]):([0-5]\d))",
+    re.ASCII,
+)
+
+
+def utc_time(text: str) -> str:
+    """Return the same instant as `...T...Z`.
+
+    raises: ValueError if `text` is not RFC 3339, names no real day, or leaves the years 1-9999.
+    """
+    match = _RFC3339.fullmatch(text)
+    if match is None:
+        raise ValueError("not an RFC 3339 time such as 2026-09-23T10:00:00Z")
+    day, hour, minute, second, fraction, zulu, sign, offset_hours, offset_minutes = match.groups()
+    moment = datetime.strptime(f"{day}T{hour}:{minute}", "%Y-%m-%dT%H:%M")
+    if not zulu:
+        offset = timedelta(hours=int(offset_hours), minutes=int(offset_minutes))
+        try:
+            moment = moment - offset if sign == "+" else moment + offset
+        except OverflowError as error:
+            raise ValueError("a time before year 1 or after year 9999") from error
+    return f"{moment.isoformat(timespec='minutes')}:{second}{fraction or ''}Z"
+
+
+def age_seconds(utc: str, now: datetime) -> float:
+    """Return how many seconds before `now` the time `utc` (as `utc_time` writes it) was."""
+    moment = datetime.fromisoformat(utc[:16]).replace(tzinfo=UTC)
+    return (now - moment).total_seconds() - float(utc[17:-1])

@@ -1,0 +1,128 @@
+"""Trigger files: which events go to which subscriber. The same YAML that a cluster applies.
+
+Source: knative/eventing, eventing.knative.dev/v1 Trigger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import yaml
+
+from sinks.filters import Filter, InvalidFilter, compile_attributes, compile_filters
+
+ServiceUrls = Mapping[str, str]
+
+
+class InvalidTrigger(ValueError):
+    """One or more Triggers cannot be used; the text lists every problem, a line each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """name:  metadata.name, unique.
+    passes:      its filters as one predicate.
+    subscriber:  URL that matching events are POSTed to.
+    """
+
+    name: str
+    passes: Filter
+    subscriber: str
+
+
+def load(directories: Iterable[Path], service_urls: ServiceUrls) -> tuple[Trigger, ...]:
+    """Return the Triggers of all `*.yaml` files, in order of their names.
+
+    directories:   each read by itself, not below.
+    service_urls:  Service name -> base URL; `*` -> template with {name} and {namespace}.
+    raises:        InvalidTrigger with all problems of all files.
+    """
+    triggers: dict[str, Trigger] = {}
+    problems: list[str] = []
+    for path, resource in _resources(directories, problems):
+        try:
+            trigger = _trigger(resource, service_urls)
+        except (InvalidFilter, InvalidTrigger) as error:
+            problems.append(f"{path}: {error}")
+            continue
+        if trigger.name in triggers:
+            problems.append(f"{path}: a second Trigger with the name {trigger.name}")
+        triggers[trigger.name] = trigger
+    if not triggers and not problems:
+        problems.append(f"no Trigger in {', '.join(map(str, directories))}")
+    if problems:
+        raise InvalidTrigger("\n".join(problems))
+    return tuple(triggers[name] for name in sorted(triggers))
+
+
+def _resources(directories: Iterable[Path], problems: list[str]) -> Iterator[tuple[Path, Any]]:
+    for directory in directories:
+        if not directory.is_dir():
+            problems.append(f"{directory}: not a directory")
+            continue
+        for path in sorted(directory.glob("*.yaml")):
+            if path.name == "kustomization.yaml":
+                continue
+            try:
+                resources = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+            except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+                problems.append(f"{path}: {' '.join(str(error).split())}")
+                continue
+            yield from ((path, resource) for resource in resources if resource is not None)
+
+
+def _trigger(resource: Any, service_urls: ServiceUrls) -> Trigger:
+    if not isinstance(resource, dict) or resource.get("kind") != "Trigger":
+        raise InvalidTrigger("not a Trigger")
+    if resource.get("apiVersion") != "eventing.knative.dev/v1":
+        raise InvalidTrigger("apiVersion has to be eventing.knative.dev/v1")
+    metadata, spec = _object(resource, "metadata"), _object(resource, "spec")
+    name = metadata.get("name")
+    if not isinstance(name, str) or not name:
+        raise InvalidTrigger("metadata.name is missing")
+    namespace = metadata.get("namespace") or "default"
+    return Trigger(name, _filter(spec), _subscriber(spec, str(namespace), service_urls))
+
+
+def _object(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = parent.get(name)
+    if not isinstance(value, dict):
+        raise InvalidTrigger(f"{name} is missing or not an object")
+    return value
+
+
+def _filter(spec: Mapping[str, Any]) -> Filter:
+    """`filters` replaces `filter` completely; without either everything passes."""
+    if spec.get("filters"):
+        return compile_filters(spec["filters"])
+    older = spec.get("filter")
+    if older:
+        attributes = older.get("attributes") if isinstance(older, dict) else None
+        if attributes is None:
+            raise InvalidTrigger("filter has to hold attributes")
+        return compile_attributes(attributes)
+    return lambda _event: True
+
+
+def _subscriber(spec: Mapping[str, Any], namespace: str, service_urls: ServiceUrls) -> str:
+    subscriber = _object(spec, "subscriber")
+    uri, ref = subscriber.get("uri"), subscriber.get("ref")
+    if ref is None:
+        if not isinstance(uri, str) or urlsplit(uri).scheme not in ("http", "https"):
+            raise InvalidTrigger("subscriber needs a ref, or an absolute http(s) uri")
+        return uri
+    if not isinstance(ref, dict) or (ref.get("apiVersion"), ref.get("kind")) != ("v1", "Service"):
+        raise InvalidTrigger("subscriber.ref has to be a v1 Service")
+    base = _service_url(str(ref.get("name")), str(ref.get("namespace") or namespace), service_urls)
+    return urljoin(f"{base.rstrip('/')}/", uri) if isinstance(uri, str) else base
+
+
+def _service_url(name: str, namespace: str, service_urls: ServiceUrls) -> str:
+    template = service_urls.get(name, service_urls.get("*"))
+    if template is None:
+        raise InvalidTrigger(f"SERVICE_URLS names no URL for the Service {name}")
+    return template.replace("{name}", name).replace("{namespace}", namespace)
