@@ -4,10 +4,14 @@ A predictor takes up to 4 s, so hundreds of deliveries wait in one process; gree
 and half-open connections do not hold it up.
 """
 
+import gc
 from typing import Any
 
 from sinks.environment import or_exit
 from sinks.settings import STOPPING, ServerSettings
+
+# What start-up makes lives as long as the process: collecting it again and again only costs time.
+gc.disable()
 
 _server = or_exit(ServerSettings.from_env)
 
@@ -40,5 +44,7 @@ logconfig_dict = {
 
 
 def post_worker_init(worker: Any) -> None:
-    """Let `/readyz` say no as soon as the worker has been told to stop."""
+    """Let `/readyz` say no as soon as the worker has been told to stop; collect from here on."""
     worker.wsgi.config[STOPPING] = lambda: not worker.alive
+    gc.freeze()
+    gc.enable()

@@ -17,10 +17,9 @@ from sinks.timestamp import utc_time
 TITLE = "mediawiki/page/change"
 _WIKI_ID = re.compile(r"[a-z][a-z0-9_]{0,63}")
 # The characters of RFC 3986, every % an escape, no colon in a first segment that is no scheme.
+_URI_TEXT = r"[A-Za-z0-9._~:/?@!$&'()*+,;=-]*(?:%[0-9A-Fa-f]{2}[A-Za-z0-9._~:/?@!$&'()*+,;=-]*)*"
 _URI_REFERENCE = re.compile(
-    r"(?:[A-Za-z][A-Za-z0-9+.-]*:|(?![^/?#]*:))"
-    r"(?:[A-Za-z0-9._~:/?@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*"
-    r"(?:#(?:[A-Za-z0-9._~:/?@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)?"
+    rf"(?:[A-Za-z][A-Za-z0-9+.-]*:|(?![^/?#]*:)){_URI_TEXT}(?:#{_URI_TEXT})?"
 )
 _MAX_URI_CHARS = 8192
 

@@ -5,6 +5,7 @@ Source: wikimedia/machinelearning-liftwing-inference-services, revscoring_model/
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from sinks.page_change import PageChange
@@ -37,16 +38,16 @@ def prediction(answer: Any, change: PageChange, model: str, labels: Labels) -> P
         raise WrongShape("wiki, models, scores, revision, model or score is missing") from None
     if not isinstance(version, str):
         raise WrongShape("the model version is not a string")
-    if not isinstance(probability, dict) or not all(map(_is_number, probability.values())):
+    if not isinstance(probability, dict) or not _are_numbers(probability.values()):
         raise WrongShape("probability is not an object of numbers")
     return Prediction(model, version, _labels(decided, labels), probability)
 
 
-def _is_number(value: object) -> bool:
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and -_MAX_NUMBER <= value <= _MAX_NUMBER
+def _are_numbers(values: Iterable[object]) -> bool:
+    """No booleans, which Python counts among the integers, and none that JSON cannot carry on."""
+    return all(
+        type(value) in (float, int) and -_MAX_NUMBER <= value <= _MAX_NUMBER  # type: ignore[operator]  # checked by type()
+        for value in values
     )
 
 

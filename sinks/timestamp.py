@@ -24,7 +24,7 @@ def utc_time(text: str) -> str:
     if match is None:
         raise ValueError("not an RFC 3339 time such as 2026-09-23T10:00:00Z")
     day, hour, minute, second, fraction, zulu, sign, offset_hours, offset_minutes = match.groups()
-    moment = datetime.strptime(f"{day}T{hour}:{minute}", "%Y-%m-%dT%H:%M")
+    moment = datetime.fromisoformat(f"{day}T{hour}:{minute}")
     if not zulu:
         offset = timedelta(hours=int(offset_hours), minutes=int(offset_minutes))
         try:

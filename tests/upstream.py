@@ -1,10 +1,15 @@
-"""An upstream that speaks real HTTP over real sockets and behaves as a test wants."""
+"""An upstream that speaks real HTTP over real sockets and behaves as a test wants.
+
+And `call`, the client beside it: one request on a connection of its own, the answer as it came.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,6 +31,36 @@ class Received:
 
 
 Behave = Callable[[Received, socket.socket], bool | None]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer; headers as on the wire, repeated ones included."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def call(
+    port: int,
+    path: str,
+    headers: Mapping[str, str | bytes] | None = None,
+    body: bytes | None = b"",
+    method: str = "POST",
+    timeout: float = 10,
+) -> Reply:
+    """Send one request to a server on loopback and return its answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    try:
+        connection.request(method, path, body, dict(headers or {}))
+        answer = connection.getresponse()
+        return Reply(answer.status, answer.msg, answer.read())
+    finally:
+        connection.close()
 
 
 def answer(
@@ -57,10 +92,12 @@ class Upstream:
     """A server on a free loopback port; one thread per connection, ended by `close`.
 
     behave:       gets each request and its socket; a true result keeps the connection open.
+    tls:          a server's context: speaks TLS.
     received:     all requests so far. connections: how many were accepted.
     """
 
     behave: Behave
+    tls: ssl.SSLContext | None = None
     received: list[Received] = field(default_factory=list)
     connections: int = 0
 
@@ -69,7 +106,7 @@ class Upstream:
         self._open: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.port: int = self._listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def __enter__(self) -> Upstream:
@@ -97,6 +134,9 @@ class Upstream:
 
     def _serve(self, sock: socket.socket) -> None:
         with contextlib.suppress(OSError), sock:
+            if self.tls:
+                sock = self.tls.wrap_socket(sock, server_side=True)
+                self._open.append(sock)
             buffer = b""
             while True:
                 while b"\r\n\r\n" not in buffer:

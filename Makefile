@@ -1,0 +1,57 @@
+# Every target installs what it needs into .venv; `make` alone lists them.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
+
+.PHONY: run
+run: .venv/ready ## set up, then send sample page changes through the whole pipeline and show each
+	@$(BIN)/python -m sinks.local run
+
+.PHONY: up
+up: .venv/ready ## leave the whole pipeline running on its ports until Ctrl-C
+	@$(BIN)/python -m sinks.local up
+
+.PHONY: test
+test: .venv/ready ## unit and contract tests; loopback only
+	@$(BIN)/python -m pytest
+
+.PHONY: lint
+lint: .venv/ready ## ruff (rules and format) and hadolint
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/hadolint Dockerfile
+
+.PHONY: format
+format: .venv/ready ## let ruff mend what it can
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+.PHONY: type
+type: .venv/ready ## mypy, strict
+	$(BIN)/mypy
+
+.PHONY: check
+check: lint type test ## what has to pass before a commit
+
+.PHONY: requirements
+requirements: .venv/ready ## pin requirements*.in into requirements*.txt with hashes
+	for name in requirements requirements-dev; do \
+	  $(BIN)/uv pip compile -q --generate-hashes --no-annotate --no-header --python-version 3.11 \
+	    --python-platform x86_64-manylinux_2_28 -c requirements.txt $$name.in -o $$name.txt; done
+
+.PHONY: clean
+clean: ## remove the virtual environment, caches and what runs have written
+	rm -rf .venv .cache var .mypy_cache .ruff_cache .pytest_cache
+
+.venv/ready: requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name it with make PYTHON=..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "Python lacks venv: install the package python3-venv"; exit 1; }
+	@echo "setting up .venv: $$(grep -c == $<) packages, most of them KServe's; 1 to 2 minutes"
+	@rm -rf .venv && $(PYTHON) -m venv .venv
+	@$(BIN)/pip install --no-deps --require-hashes --progress-bar off -r $< | $(BIN)/python .ci/progress.py $<
+	@touch $@

@@ -1,0 +1,77 @@
+"""`python -m sinks.local run`: samples through the whole pipeline. `up`: leave it running."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Final
+
+import click
+
+from sinks.local.parts import PortTaken, free_sockets, pinned_sockets, servers
+from sinks.local.processes import ROOT, DidNotStart, all_serving
+from sinks.local.runner import Account, Topics
+from sinks.local.runner import run as run_samples
+
+_SAMPLES: Final = ROOT / "tests" / "data" / "events"
+
+
+@click.group()
+def main() -> None:
+    """The pipeline on this machine, with a real KServe server and an EventGate that validates."""
+
+
+@main.command()
+@click.option("--samples", type=click.Path(path_type=Path, exists=True), default=_SAMPLES)
+def run(samples: Path) -> None:
+    """Send the sample page changes and show what becomes of each."""
+    try:
+        sockets, events = pinned_sockets(), Path("var/eventgate")
+    except PortTaken as taken:
+        sockets = free_sockets()
+        events = Path(f"var/eventgate-{sockets['eventgate'].getsockname()[1]}")
+        click.echo(f"{taken}, so all parts take free ports")
+    parts = servers(sockets, events)
+    click.echo(f"starting {', '.join(part.name for part in parts)}")
+    try:
+        with all_serving(parts, sockets, Path("var/log")) as running:
+            complete = False
+            for line in run_samples(
+                sorted(samples.glob("*.json")), running["http-shim"].url, Topics(events)
+            ):
+                click.echo(str(line))
+                complete = isinstance(line, Account) and line.complete
+    except DidNotStart as error:
+        sys.exit(str(error))
+    sys.exit(0 if complete else 1)
+
+
+@main.command()
+def up() -> None:
+    """Start everything on the pinned ports and leave it running until Ctrl-C."""
+    try:
+        sockets = pinned_sockets()
+    except PortTaken as taken:
+        sys.exit(f"{taken}: end it, or use `make run`, which takes free ports")
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    parts = servers(sockets, Path("var/eventgate"))
+    click.echo(f"starting {', '.join(part.name for part in parts)}")
+    try:
+        with all_serving(parts, sockets, Path("var/log")) as running:
+            for name, server in running.items():
+                click.echo(f"  {name:12} {server.url}  log: {server.log_path}")
+            click.echo("ready; Ctrl-C ends it")
+            while not stopped.wait(1):
+                for name, server in running.items():
+                    if server.process.poll() is not None:
+                        sys.exit(f"{name} has ended; see {server.log_path}")
+    except DidNotStart as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""The main job, shown: sample page changes through the whole pipeline, one by one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, get_args
+
+import orjson
+import requests
+
+from sinks.errors import Outcome
+
+ANSWER_SECONDS: Final = 60.0
+_OUTCOMES: Final = get_args(Outcome)
+
+
+@dataclass
+class Account:
+    """What became of all events so far; `outcomes` counts deliveries."""
+
+    sent: int = 0
+    accounted: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def complete(self) -> bool:
+        """True if every event came to an end, and none of them only for now."""
+        return self.sent == self.accounted and not self.outcomes["deferred"]
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{self.outcomes[outcome]} {outcome}" for outcome in _OUTCOMES)
+        return f"{self.sent} in, {self.accounted} accounted: {counts}"
+
+
+class Topics:
+    """Finds published events in the files of the local EventGate."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def find(self, stream: str, event_id: str) -> tuple[dict[str, Any], str] | None:
+        """Return the event and where it stands (`file:line`), or None if it was not published."""
+        path = self._directory / f"dev.{stream}.ndjson"
+        if not path.is_file():
+            return None
+        found = None
+        for number, line in enumerate(path.read_bytes().splitlines(), 1):
+            event = orjson.loads(line)
+            if event["meta"]["id"] == event_id:
+                found = event, f"{path}:{number}"
+        return found
+
+
+def run(samples: Sequence[Path], shim: str, topics: Topics) -> Iterable[str | Account]:
+    """POST each sample to the shim and yield lines to show, at the end the account."""
+    account = Account()
+    for number, path in enumerate(samples, 1):
+        document = orjson.loads(path.read_bytes())
+        yield f"{number:3}/{len(samples)}  {path.stem}: {_described(document)}"
+        account.sent += 1
+        response = requests.post(
+            f"{shim}/events",
+            data=path.read_bytes(),
+            headers={"Content-Type": "application/json"},
+            timeout=ANSWER_SECONDS,
+        )
+        answer = response.json()
+        if response.status_code != 200:
+            outcome = "deferred" if response.status_code >= 500 else "rejected"
+            account.outcomes[outcome] += 1
+            account.accounted += outcome == "rejected"
+            yield f"           {outcome}: {answer['reason']}: {answer['detail']}"
+            continue
+        account.outcomes.update(outcome["outcome"] for outcome in answer["outcomes"])
+        lines, missing = _shown(answer["outcomes"], topics)
+        account.accounted += not missing
+        yield from lines
+    yield account
+
+
+def _described(document: dict[str, Any]) -> str:
+    page, revision = document.get("page", {}), document.get("revision", {})
+    kind = document.get("page_change_kind", "revision-create")
+    wiki = document.get("wiki_id", document.get("database"))
+    title = page.get("page_title", document.get("page_title"))
+    return f"{kind} on {wiki}, revision {revision.get('rev_id', document.get('rev_id'))}, {title}"
+
+
+def _shown(outcomes: Sequence[dict[str, Any]], topics: Topics) -> tuple[list[str], bool]:
+    """Lines for one event's deliveries, and whether a relayed event cannot be found."""
+    lines, missing = [], False
+    for outcome in outcomes:
+        if outcome["outcome"] == "relayed":
+            found = topics.find(outcome["stream"], outcome["ce_id"])
+            missing = missing or found is None
+            lines.append(_published(*found) if found else f"           LOST {outcome['ce_id']}")
+    ignored: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        if outcome["outcome"] == "ignored":
+            ignored.setdefault(outcome["reason"], []).append(outcome["trigger"] or "all")
+    lines += [
+        f"           ignored ({reason}): {', '.join(triggers)}"
+        for reason, triggers in ignored.items()
+    ]
+    return lines, missing
+
+
+def _published(event: dict[str, Any], where: str) -> str:
+    (score,) = event["scores"].values()
+    decided = ", ".join(score["prediction"]) or "no label"
+    best = max(score["probability"].values())
+    model = f"{score['model_name']} {score['model_version']}"
+    return f"           {model:24} {decided[:60]} (highest {best:.3f}) -> {where}"

@@ -1,0 +1,99 @@
+"""Our JSON Schemas, compiled: what a document must be to be read, and to be sent.
+
+Owns `sinks/schemas/`: `<title>/<x.y.z>.json` are output schemas, `readers/<title>/<major>.json` the
+members we read of an input. Knows nothing of events, wikis or HTTP.
+source: https://json-schema.org/draft-07/json-schema-validation
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import jsonschema_rs
+import orjson
+
+_ROOT = Path(__file__).parent / "schemas"
+_FILES = {path.relative_to(_ROOT).as_posix(): path for path in _ROOT.rglob("*.json")}
+_MAX_DETAIL_CHARS = 300
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_$.-]{1,64}")
+_TYPES = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer"}
+_TYPES |= {float: "number", type(None): "null"}
+# What a library error says of the schema; anything else in it may quote the document.
+_EXPECTATIONS = ("limit", "format", "options", "pattern")
+
+
+class InvalidDocument(ValueError):
+    """A document that its schema refuses.
+
+    detail:  one line of at most 300 characters: JSON pointer, what is wrong, what would be right.
+             Never a value of the document; a name in it only if it is plain (else `*`).
+    """
+
+    def __init__(self, detail: str) -> None:
+        self.detail = detail[:_MAX_DETAIL_CHARS]
+        super().__init__(self.detail)
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentSchema:
+    """One compiled schema, free to share. `version`: x.y.z of an output, the major of a reader."""
+
+    title: str
+    version: str
+    _validator: jsonschema_rs.Draft7Validator = field(repr=False, compare=False)
+
+    def validate(self, document: object) -> None:
+        """Accept `document` (JSON, as orjson loads it), formats included; or InvalidDocument."""
+        try:
+            # Not iter_errors: that collects every error first, seconds for one large array.
+            self._validator.validate(document)
+            return
+        except jsonschema_rs.ValidationError as error:
+            detail = _describe(error)
+        except ValueError:
+            detail = "the document: is nested too deeply, or holds what JSON has no word for"
+        # Raised only here: inside a handler, the traceback would show an error that quotes values.
+        raise InvalidDocument(detail)
+
+
+def output_schema(title: str, version: str) -> DocumentSchema:
+    """Return the schema of what we send (`mediawiki/revision/score`, `3.0.0`); or LookupError."""
+    return _load("", title, version)
+
+
+def reader_schema(title: str, major: int) -> DocumentSchema:
+    """Return the schema of what we read of any `<major>.x` of `title`; or LookupError."""
+    return _load("readers/", title, str(major))
+
+
+@cache
+def _load(folder: str, title: str, version: str) -> DocumentSchema:
+    path = _FILES.get(f"{folder}{title}/{version}.json")
+    schema = orjson.loads(path.read_bytes()) if path else {}
+    if schema.get("title") != title:
+        raise LookupError(f"no such schema, there are {', '.join(sorted(_FILES))}")
+    validator = jsonschema_rs.Draft7Validator(schema, validate_formats=True)
+    return DocumentSchema(title, version, validator)
+
+
+def _describe(error: jsonschema_rs.ValidationError) -> str:
+    keyword, facts = error.kind.name, error.kind.as_dict()
+    pointer = "".join(f"/{_plain(str(step), '*')}" for step in error.instance_path)
+    if keyword == "required":
+        return f"{pointer}/{facts['property']}: is missing, must be present"
+    where = pointer or "the document"
+    if keyword == "additionalProperties":
+        name = _plain(facts["unexpected"][0], "a member")
+        return f"{where}: {name} is unknown to the schema, must be left out"
+    if keyword == "type":
+        found = _TYPES.get(type(error.instance), "another type")
+        return f"{where}: is {found}, must be {' or '.join(facts['types'])}"
+    expected = next((f" {facts[fact]}" for fact in _EXPECTATIONS if fact in facts), "")
+    return f"{where}: must satisfy {keyword}{expected}"
+
+
+def _plain(name: str, otherwise: str) -> str:
+    return name if _PLAIN_NAME.fullmatch(name) else otherwise
