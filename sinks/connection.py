@@ -13,8 +13,6 @@ import select
 import socket
 import ssl
 import threading
-import time
-from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -33,7 +31,10 @@ class Connection:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self._deadline = Deadline(0)
+        self._deadline: Deadline | None = None
+        self._ended = False
+        # One buffer for all answers, so that bytes beyond an answer's end cannot go unnoticed.
+        self._reader = _Reader(_Raw(self))
         self.received = 0
         self.idle_since = 0.0
 
@@ -42,63 +43,55 @@ class Connection:
         self._deadline = deadline
         self.received = 0
 
+    def is_quiet(self) -> bool:
+        """True if the peer has neither hung up nor sent anything that nobody asked for."""
+        self._deadline = None
+        with contextlib.suppress(OSError):
+            return not self._reader.peek(1) and not self._ended
+        return False
+
     def send(self, data: bytes) -> None:
         """Send all of it. raises: OSError; TimeoutError when the deadline is used up."""
         self._sock.settimeout(_left(self._deadline))
         self._sock.sendall(data)  # its time-out is for all of the data, not for each part
 
-    def read_into(self, buffer: memoryview) -> int:
-        """Read what there is. raises: OSError; TimeoutError when the deadline is used up."""
+    def read_into(self, buffer: memoryview) -> int | None:
+        """Read what there is; None if there is nothing and, outside an exchange, no waiting.
+
+        raises: OSError; TimeoutError when the deadline is used up.
+        """
         self._sock.settimeout(_left(self._deadline))
-        count = self._sock.recv_into(buffer)
+        try:
+            count = self._sock.recv_into(buffer)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return None
         self.received += count
+        self._ended = self._ended or not count
         return count
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        """Return a fresh buffered reader; closing it leaves the connection open."""
-        return io.BufferedReader(_Reader(self))
+        """Return the buffered reader; closing it leaves the connection open."""
+        return self._reader
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
             self._sock.close()
 
 
-class _Reader(io.RawIOBase):
+class _Reader(io.BufferedReader):
+    def close(self) -> None:
+        """Every answer closes it; the connection outlives them."""
+
+
+class _Raw(io.RawIOBase):
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int:
+    def readinto(self, buffer: Any) -> int | None:
         return self._connection.read_into(buffer)
-
-
-class Pool:
-    """Idle connections per origin, the latest first; none is handed out after `idle_seconds`."""
-
-    def __init__(self, idle_seconds: float) -> None:
-        self._idle_seconds = idle_seconds
-        self._idle: dict[Any, deque[Connection]] = {}
-
-    def take(self, origin: Any) -> Connection | None:
-        """Return a connection that may have been closed by the peer meanwhile, or None."""
-        idle = self._idle.get(origin)
-        while idle:
-            connection = idle.pop()
-            if time.monotonic() - connection.idle_since < self._idle_seconds:
-                return connection
-            connection.close()
-        return None
-
-    def give(self, origin: Any, connection: Connection) -> None:
-        """Keep a connection on which a whole answer has been read."""
-        connection.idle_since = time.monotonic()
-        idle = self._idle.setdefault(origin, deque())
-        idle.append(connection)
-        # After a burst the oldest would never be taken again, and their peers have hung up.
-        while idle and connection.idle_since - idle[0].idle_since >= self._idle_seconds:
-            idle.popleft().close()
 
 
 def connect(
@@ -127,8 +120,10 @@ def connect(
     raise failure
 
 
-def _left(deadline: Deadline) -> float:
-    """Seconds left, never 0: that would make a socket non-blocking."""
+def _left(deadline: Deadline | None) -> float:
+    """Seconds left, 0 only without a deadline: that makes a socket non-blocking."""
+    if deadline is None:
+        return 0
     left = deadline.remaining()
     if left <= 0:
         raise TimeoutError("the deadline is used up")

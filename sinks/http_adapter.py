@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import BaseAdapter
 
-from sinks.connection import Connection, GetAddrInfo, Pool, connect
+from sinks.connection import Connection, GetAddrInfo, connect
+from sinks.connection_pool import Pool
 from sinks.deadline import Deadline
 
 IDLE_SECONDS: Final = 4.0
@@ -106,8 +107,7 @@ class DeadlineAdapter(BaseAdapter):
         keep = False
         try:
             connection.send(message)
-            answer = http.client.HTTPResponse(connection, method=request.method)  # type: ignore[arg-type]  # needs makefile only
-            answer.begin()
+            answer = _final_answer(connection, request.method)
             response = _response(answer, request, self._max_answer_bytes)
             keep = answer.isclosed() and not answer.will_close
             return response
@@ -150,6 +150,15 @@ def _wire(request: requests.PreparedRequest) -> tuple[str, str, int, bytes]:
         raise ValueError("a header has a line break, control or non-ASCII characters")
     head = f"{request.method} {target} HTTP/1.1\r\n{lines}\r\n"
     return scheme, host, port, head.encode("ascii") + body
+
+
+def _final_answer(connection: Connection, method: str | None) -> http.client.HTTPResponse:
+    """The answer with its headers read; http.client itself skips no interim one but 100."""
+    while True:
+        answer = http.client.HTTPResponse(connection, method=method)  # type: ignore[arg-type]  # needs makefile only
+        answer.begin()
+        if answer.status >= 200 or answer.status == 101:
+            return answer
 
 
 def _response(

@@ -134,31 +134,36 @@ class Upstream:
 
     def _serve(self, sock: socket.socket) -> None:
         with contextlib.suppress(OSError), sock:
-            if self.tls:
-                sock = self.tls.wrap_socket(sock, server_side=True)
-                self._open.append(sock)
-            buffer = b""
-            while True:
-                while b"\r\n\r\n" not in buffer:
-                    more = sock.recv(65536)
-                    if not more:
-                        return
-                    buffer += more
-                head, _, buffer = buffer.partition(b"\r\n\r\n")
-                request = _parse(head)
-                length = int(request.headers.get("content-length", "0"))
-                while len(buffer) < length:
-                    more = sock.recv(65536)
-                    if not more:
-                        return
-                    buffer += more
-                complete = Received(
-                    request.method, request.target, request.headers, head, buffer[:length]
-                )
-                buffer = buffer[length:]
-                self.received.append(complete)
-                if not self.behave(complete, sock):
+            if self.tls is None:
+                self._converse(sock)
+            else:
+                with self.tls.wrap_socket(sock, server_side=True) as secure:
+                    self._open.append(secure)
+                    self._converse(secure)
+
+    def _converse(self, sock: socket.socket) -> None:
+        buffer = b""
+        while True:
+            while b"\r\n\r\n" not in buffer:
+                more = sock.recv(65536)
+                if not more:
                     return
+                buffer += more
+            head, _, buffer = buffer.partition(b"\r\n\r\n")
+            request = _parse(head)
+            length = int(request.headers.get("content-length", "0"))
+            while len(buffer) < length:
+                more = sock.recv(65536)
+                if not more:
+                    return
+                buffer += more
+            complete = Received(
+                request.method, request.target, request.headers, head, buffer[:length]
+            )
+            buffer = buffer[length:]
+            self.received.append(complete)
+            if not self.behave(complete, sock):
+                return
 
 
 def _parse(head: bytes) -> Received:

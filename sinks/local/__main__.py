@@ -49,16 +49,18 @@ def run(samples: Path) -> None:
 
 
 @main.command()
-def up() -> None:
-    """Start everything on the pinned ports and leave it running until Ctrl-C."""
+@click.option("--free-ports", is_flag=True, help="Take any free ports instead of the known ones.")
+@click.option("--events", type=click.Path(path_type=Path), default=Path("var/eventgate"))
+def up(free_ports: bool, events: Path) -> None:
+    """Start everything and leave it running until Ctrl-C; EVENTS is where EventGate writes."""
     try:
-        sockets = pinned_sockets()
+        sockets = free_sockets() if free_ports else pinned_sockets()
     except PortTaken as taken:
-        sys.exit(f"{taken}: end it, or use `make run`, which takes free ports")
+        sys.exit(f"{taken}: end it, or add --free-ports")
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    parts = servers(sockets, Path("var/eventgate"))
+    parts = servers(sockets, events)
     click.echo(f"starting {', '.join(part.name for part in parts)}")
     try:
         with all_serving(parts, sockets, Path("var/log")) as running:

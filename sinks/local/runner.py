@@ -27,8 +27,8 @@ class Account:
 
     @property
     def complete(self) -> bool:
-        """True if every event came to an end, and none of them only for now."""
-        return self.sent == self.accounted and not self.outcomes["deferred"]
+        """True if there were events, each came to an end, and none of them only for now."""
+        return 0 < self.sent == self.accounted and not self.outcomes["deferred"]
 
     def __str__(self) -> str:
         counts = ", ".join(f"{self.outcomes[outcome]} {outcome}" for outcome in _OUTCOMES)
@@ -61,13 +61,17 @@ def run(samples: Sequence[Path], shim: str, topics: Topics) -> Iterable[str | Ac
         document = orjson.loads(path.read_bytes())
         yield f"{number:3}/{len(samples)}  {path.stem}: {_described(document)}"
         account.sent += 1
-        response = requests.post(
-            f"{shim}/events",
-            data=path.read_bytes(),
-            headers={"Content-Type": "application/json"},
-            timeout=ANSWER_SECONDS,
-        )
-        answer = response.json()
+        try:
+            response = requests.post(
+                f"{shim}/events",
+                data=path.read_bytes(),
+                headers={"Content-Type": "application/json"},
+                timeout=ANSWER_SECONDS,
+            )
+            answer = response.json()
+        except requests.RequestException as error:
+            yield f"           no answer from http-shim: {error}"
+            continue
         if response.status_code != 200:
             outcome = "deferred" if response.status_code >= 500 else "rejected"
             account.outcomes[outcome] += 1

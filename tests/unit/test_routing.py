@@ -260,8 +260,7 @@ def test_route_of_255_hops_that_end_is_not_rejected() -> None:
     assert routes[0].deliveries[-1].outcome == "relayed"
 
 
-@pytest.mark.parametrize("wide", [2, 9])
-def test_route_of_a_loop_that_fans_out_ends_by_the_number_of_deliveries(wide: int) -> None:
+def test_route_of_a_loop_that_fans_out_ends_by_the_number_of_deliveries() -> None:
     """Replies that fan out again and again stop at 1000 deliveries, and within seconds."""
     lock = threading.Lock()
     delivered: Counter[str] = Counter()
@@ -272,7 +271,7 @@ def test_route_of_a_loop_that_fans_out_ends_by_the_number_of_deliveries(wide: in
         return Delivery(at.name, each, "replied", None, event())
 
     begun = time.monotonic()
-    routes = Router([trigger(f"t{n}") for n in range(wide)], deliver).route(event())
+    routes = Router([trigger("a"), trigger("b")], deliver).route(event())
     lasted = time.monotonic() - begun
 
     counts = Counter(each.outcome for route in routes for each in route.deliveries)

@@ -1,0 +1,116 @@
+"""`make run` itself: what it accounts for, and that it says no when something is not accounted."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from sinks.local.parts import PORTS
+from sinks.local.processes import ROOT, DidNotStart, Server, listen, serving
+from sinks.local.runner import Topics
+from tests import factories
+
+
+def run(samples: Path) -> subprocess.CompletedProcess[str]:
+    """Run the samples of a directory through everything."""
+    return subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "sinks.local", "run", "--samples", str(samples)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_run_good_samples_accounts_for_all_and_exits_0(tmp_path: Path) -> None:
+    """A scored and an ignored event are both accounted for, and shown with what came of them."""
+    for name in ("page_change_edit", "page_change_canary"):
+        shutil.copy(ROOT / f"tests/data/events/{name}.json", tmp_path)
+
+    done = run(tmp_path)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == (
+        "2 in, 2 accounted: 6 replied, 6 relayed, 2 ignored, 0 rejected, 0 deferred"
+    )
+    assert "ignored (canary)" in done.stdout
+    assert "dev.mediawiki.revision_score_drafttopic.ndjson:" in done.stdout
+
+
+def test_run_deferred_event_exits_1(tmp_path: Path) -> None:
+    """A revision that the predictor does not know yet is unfinished work, not success."""
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    young = factories.page_change(dt=now, revision={"rev_id": 1001, "rev_dt": now})
+    (tmp_path / "young.json").write_text(json.dumps(young))
+
+    done = run(tmp_path)
+
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "drafttopic (revision_not_yet_known)" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("1 in, 0 accounted:")
+
+
+def test_run_rejected_event_is_accounted_and_exits_0(tmp_path: Path) -> None:
+    """What can never be handled has come to its end."""
+    document = factories.page_change(**{"$schema": "/mediawiki/page/change/2.0.0"})
+    (tmp_path / "future.json").write_text(json.dumps(document))
+
+    done = run(tmp_path)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == (
+        "1 in, 1 accounted: 0 replied, 0 relayed, 0 ignored, 1 rejected, 0 deferred"
+    )
+
+
+def test_up_port_taken_says_which_and_exits_1() -> None:
+    """Without its known port a curl line of README would reach something else."""
+    try:
+        holder = listen(PORTS["eventgate"])
+    except OSError:  # somebody holds it already, which is the same to `up`
+        holder = listen()
+
+    with holder:
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, "-m", "sinks.local", "up"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    assert done.returncode == 1
+    assert "is taken by another process" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_serving_command_that_fails_shows_the_end_of_its_log(tmp_path: Path) -> None:
+    """Whoever starts the parts is told why one did not start."""
+    command = [sys.executable, "-c", "raise SystemExit('no such model')"]
+
+    with (
+        pytest.raises(DidNotStart, match="no such model"),
+        serving(Server("broken", command, {}), listen(), tmp_path),
+    ):
+        raise AssertionError("it cannot serve")
+
+
+def test_topics_event_not_published_is_not_found(tmp_path: Path) -> None:
+    """An event counts as published only if it stands in the topic of its stream."""
+    line = json.dumps({"meta": {"id": "a", "stream": "s"}})
+    (tmp_path / "dev.s.ndjson").write_text(f"{line}\n")
+
+    found = Topics(tmp_path).find("s", "a")
+
+    assert found is not None
+    assert found[1].endswith("dev.s.ndjson:1")
+    assert Topics(tmp_path).find("s", "b") is None
+    assert Topics(tmp_path).find("other", "a") is None

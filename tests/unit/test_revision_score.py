@@ -1,0 +1,250 @@
+"""The score document: made from every case under tests/data/rows, valid, and without empty members."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sinks import inputs, revision_score, revscoring
+from sinks.envelope import made_id, page_change_event
+from sinks.errors import InvalidEvent
+from sinks.models import MODELS
+from sinks.page_change import Meta
+from sinks.prediction import Prediction
+from sinks.schema import output_schema
+from tests.factories import DATA, page_change, revision_create
+
+READERS = inputs.load_readers()
+SCHEMA = output_schema(revision_score.TITLE, revision_score.VERSION)
+CASES = sorted(path.parent for path in (DATA / "rows").glob("*/*/event.json"))
+PREDICTION = Prediction("drafttopic", "1.3.0", ("a", "b"), {"a": 0.9, "b": 0.1})
+STREAM = "mediawiki.revision_score_drafttopic"
+
+
+def name_of(case: Path) -> str:
+    return f"{case.parent.name}-{case.name}"
+
+
+def load(case: Path, name: str) -> Any:
+    return json.loads((case / f"{name}.json").read_bytes())
+
+
+def built(document: dict[str, Any], prediction: Prediction = PREDICTION) -> dict[str, Any]:
+    """The score document of an input document."""
+    return revision_score.build(inputs.parse(document, READERS), prediction, STREAM, "id-1")
+
+
+def values(document: Any) -> Iterator[Any]:
+    """All values in a JSON document, nested ones too."""
+    yield document
+    for part in document.values() if isinstance(document, dict) else document:
+        yield from values(part) if isinstance(part, dict | list) else (part,)
+
+
+def score_of(case: Path) -> dict[str, Any]:
+    """The document that the row makes of a case's event and its predictor's answer."""
+    row, document = MODELS[case.parent.name], load(case, "event")
+    change = inputs.parse(document, READERS)
+    cause = page_change_event(change, document, "https://schema.example.org", "binary")
+    event_id = made_id(cause.source, cause.id, row.name, row.output_type)
+    prediction = row.prediction(load(case, "answer"), change)
+    return revision_score.build(change, prediction, row.stream, event_id)
+
+
+@pytest.mark.parametrize("case", CASES, ids=name_of)
+def test_build_case_makes_exactly_its_output(case: Path) -> None:
+    """Event and answer of a case make exactly its output document, ids included."""
+    document = score_of(case)
+
+    assert document == load(case, "output")
+
+
+@pytest.mark.parametrize("case", CASES, ids=name_of)
+def test_build_case_is_valid_and_without_nulls(case: Path) -> None:
+    """The document is valid by its schema, and what is not known is absent, not null."""
+    document = score_of(case)
+
+    SCHEMA.validate(document)
+
+    assert None not in list(values(document))
+
+
+@pytest.mark.parametrize("case", CASES, ids=name_of)
+def test_request_case_is_exactly_its_request(case: Path) -> None:
+    """The predictor is asked exactly what the case says."""
+    change = inputs.parse(load(case, "event"), READERS)
+
+    assert revscoring.request(change) == load(case, "request")
+    assert MODELS[case.parent.name].request(change) == load(case, "request")
+
+
+def test_cases_cover_every_row() -> None:
+    """Every model has at least one case."""
+    rows = {case.parent.name for case in CASES}
+
+    assert rows == set(MODELS)
+
+
+def test_build_page_change_with_everything_maps_all_members() -> None:
+    """Every member of the score document comes from where it is documented to come from."""
+    document = page_change(
+        dt="2026-09-23T12:00:01+02:00",
+        meta={"request_id": "r-1", "uri": "/wiki/Example", "topic": "t", "dt": "x"},
+        page={"namespace_id": 4, "is_redirect": True},
+        revision={"rev_parent_id": 0, "rev_dt": "2026-09-23t10:00:00z"},
+        performer={
+            "user_text": "E",
+            "user_id": 7,
+            "groups": ["*"],
+            "is_bot": False,
+            "edit_count": 0,
+            "registration_dt": "2020-01-01T00:00:00Z",
+            "is_temp": True,
+            "user_central_id": 9,
+        },
+    )
+
+    score = built(document)
+
+    assert score == {
+        "$schema": "/mediawiki/revision/score/3.0.0",
+        "dt": "2026-09-23T10:00:01Z",
+        "meta": {
+            "stream": STREAM,
+            "id": "id-1",
+            "domain": "en.wikipedia.org",
+            "request_id": "r-1",
+            "uri": "/wiki/Example",
+        },
+        "database": "enwiki",
+        "page_id": 123,
+        "page_title": "Example",
+        "page_namespace": 4,
+        "page_is_redirect": True,
+        "rev_id": 1300200300,
+        "rev_parent_id": 0,
+        "rev_timestamp": "2026-09-23T10:00:00Z",
+        "performer": {
+            "user_text": "E",
+            "user_groups": ["*"],
+            "user_is_bot": False,
+            "user_id": 7,
+            "user_edit_count": 0,
+            "user_registration_dt": "2020-01-01T00:00:00Z",
+        },
+        "scores": {
+            "drafttopic": {
+                "model_name": "drafttopic",
+                "model_version": "1.3.0",
+                "prediction": ["a", "b"],
+                "probability": {"a": 0.9, "b": 0.1},
+            }
+        },
+    }
+    SCHEMA.validate(score)
+
+
+def test_build_page_change_with_required_only_leaves_the_rest_out() -> None:
+    """A member is absent where the input has not got it."""
+    document = page_change(
+        meta={"id": None, "domain": None}, page={"namespace_id": None, "is_redirect": None}
+    )
+
+    score = built(document)
+
+    assert set(score) == {
+        "$schema",
+        "dt",
+        "meta",
+        "database",
+        "page_id",
+        "page_title",
+        "rev_id",
+        "rev_timestamp",
+        "scores",
+    }
+    assert score["meta"] == {"stream": STREAM, "id": "id-1"}
+    SCHEMA.validate(score)
+
+
+def test_build_revision_create_takes_time_of_revision() -> None:
+    """The time of a score of a revision-create is that of its revision."""
+    document = revision_create(
+        dt="2030-01-01T00:00:00Z", performer={"user_text": "E", "other": "x"}, rev_parent_id=4
+    )
+
+    score = built(document)
+
+    assert (score["dt"], score["rev_timestamp"]) == ("2026-09-23T10:00:00Z",) * 2
+    assert score["performer"] == {"user_text": "E"}
+    assert score["rev_parent_id"] == 4
+    SCHEMA.validate(score)
+
+
+@pytest.mark.parametrize(
+    ("over", "name", "expected"),
+    [
+        pytest.param({"page": {"namespace_id": 0}}, "page_namespace", 0, id="namespace-0"),
+        pytest.param({"page": {"is_redirect": False}}, "page_is_redirect", False, id="no-redirect"),
+        pytest.param({"revision": {"rev_parent_id": 0}}, "rev_parent_id", 0, id="no-parent"),
+        pytest.param({"revision": {"rev_id": 0}}, "rev_id", 0, id="revision-0"),
+        pytest.param({"performer": {"groups": []}}, "performer", {"user_groups": []}, id="groups"),
+        pytest.param(
+            {"performer": {"user_id": 0, "is_bot": False}},
+            "performer",
+            {"user_id": 0, "user_is_bot": False},
+            id="zero-and-false-in-performer",
+        ),
+    ],
+)
+def test_build_value_that_is_false_is_not_absent(
+    over: dict[str, Any], name: str, expected: Any
+) -> None:
+    """Zero, false and empty are values: only what is not known is left out."""
+    score = built(page_change(**over))
+
+    assert score[name] == expected
+    SCHEMA.validate(score)
+
+
+@pytest.mark.parametrize("page_id", [0, 0.0, -0.0], ids=["zero", "float", "minus-zero"])
+def test_build_page_id_zero_is_invalid_event(page_id: float) -> None:
+    """Page 0 is a valid input but no valid output, so it is refused for good."""
+    document = page_change(page={"page_id": page_id})
+
+    with pytest.raises(InvalidEvent) as refused:
+        built(document)
+
+    assert (refused.value.status, refused.value.reason) == (422, "invalid_event")
+    assert "page_id" in refused.value.detail
+
+
+def test_build_no_labels_is_valid() -> None:
+    """A model may decide for nothing at all."""
+    score = built(page_change(), Prediction("drafttopic", "1.3.0", (), {}))
+
+    assert score["scores"]["drafttopic"]["prediction"] == []
+    SCHEMA.validate(score)
+
+
+def test_build_meta_only_known_members_are_copied() -> None:
+    """`meta.dt` is left to the intake, and the input's own id and stream never go on."""
+    meta = Meta(stream="in", id="in-1", domain="d", request_id=None, uri=None)
+
+    built_meta = revision_score.build_meta(meta, "out", "out-1")
+
+    assert built_meta == {"stream": "out", "id": "out-1", "domain": "d"}
+
+
+@pytest.mark.parametrize("path", sorted((DATA / "events").glob("*.json")), ids=lambda p: p.stem)
+def test_build_sample_event_is_valid(path: Path) -> None:
+    """A score of any sample event is valid, even of kinds that no row scores."""
+    score = built(json.loads(path.read_bytes()))
+
+    SCHEMA.validate(score)
+
+    assert None not in list(values(score))
