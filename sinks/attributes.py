@@ -19,13 +19,14 @@ REQUIRED: Final = ("id", "source", "type")
 # far below the 8 KiB that Knative's Kafka data plane allows for all headers together.
 MAX_ATTRIBUTE_CHARS: Final = 2048
 
-_CORE = (*REQUIRED, "specversion", "time", "subject", "dataschema", "datacontenttype")
+CORE: Final = (*REQUIRED, "specversion", "time", "subject", "dataschema", "datacontenttype")
 _NAME = re.compile(r"[a-z0-9]+")
 _PLANE_ENDS = "".join(
     chr(plane * 0x10000 + last) for plane in range(17) for last in (0xFFFE, 0xFFFF)
 )
 _FORBIDDEN = re.compile(f"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef{_PLANE_ENDS}]")
 _PLAIN = re.compile(r"[!#$&-~]*")  # no space, `"`, `%` or non-ASCII: nobody has to encode it
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 
@@ -36,7 +37,7 @@ def canonical(name: str, value: object) -> str:
     """
     if isinstance(value, str):
         return value
-    if name not in _CORE:
+    if name not in CORE:
         if isinstance(value, bool):
             return "true" if value else "false"
         if isinstance(value, int) and -(2**31) <= value < 2**31:
@@ -57,6 +58,8 @@ def header_text(name: str, value: str) -> str:
     except UnicodeError:
         text = value
     if len(text) >= 2 and text[0] == text[-1] == '"':
+        if not _QUOTED.fullmatch(text):
+            raise malformed(name, "is in quotes that do not match")
         text = re.sub(r"\\(.)", r"\1", text[1:-1])
     if "%" not in text:
         return text

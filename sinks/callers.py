@@ -66,7 +66,10 @@ class Callers:
         changed = self._file.stat().st_mtime_ns
         if changed == self._changed:
             return
-        lines = enumerate(self._file.read_text(encoding="utf-8").splitlines(), 1)
+        try:
+            lines = enumerate(self._file.read_text(encoding="utf-8").splitlines(), 1)
+        except UnicodeDecodeError:
+            raise InvalidTokens(f"{self._file}: has to be text, in UTF-8") from None
         matches = {
             number: _LINE.fullmatch(line)
             for number, line in lines

@@ -174,10 +174,12 @@ def encode(event: Event, mode: Mode) -> Message:
             event has made a mistake, and it must not reach the wire.
     """
     for name, value in event.attributes.items():
-        if not is_sendable(name, value):
+        if name == "specversion" or not is_sendable(name, value):
             raise ValueError(f"attribute {name!r} cannot be written: {value[:80]!r}")
-    if missing := [name for name in REQUIRED if not event.get(name)]:
-        raise ValueError(f"an event without {missing}")
+    try:
+        check({"specversion": "1.0", **event.attributes})
+    except MalformedEvent as error:
+        raise ValueError(f"cannot be written: attribute {error.detail}") from error
     return _encode_structured(event) if mode == "structured" else _encode_binary(event)
 
 

@@ -25,6 +25,8 @@ _DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
 _TRACEPARENT = re.compile(
     "(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
 )
+_TRACE_MEMBER = "[a-z0-9][a-z0-9_*/@-]{0,255}=[^,=]{1,256}"
+_TRACESTATE = re.compile(f"{_TRACE_MEMBER}(?:,{_TRACE_MEMBER})*")
 
 
 def event_type(title: str, major: int) -> str:
@@ -109,7 +111,7 @@ def trace_of(headers: Mapping[str, str]) -> dict[str, str]:
     if not _TRACEPARENT.fullmatch(parent):
         return {}
     state = headers.get("tracestate", "")
-    if state and len(state) <= 512 and is_sendable("tracestate", state):
+    if len(state) <= 512 and _TRACESTATE.fullmatch(state) and is_sendable("tracestate", state):
         return {"traceparent": parent, "tracestate": state}
     return {"traceparent": parent}
 
@@ -117,4 +119,7 @@ def trace_of(headers: Mapping[str, str]) -> dict[str, str]:
 def with_trace(event: Event, headers: Mapping[str, str]) -> Event:
     """Return the event with the trace of its HTTP hop, unless it has one of its own."""
     trace = {} if "traceparent" in event.attributes else trace_of(headers)
-    return Event({**event.attributes, **trace}, event.data, event.mode) if trace else event
+    if not trace:
+        return event
+    own = {name: value for name, value in event.attributes.items() if name != "tracestate"}
+    return Event(own | trace, event.data, event.mode)

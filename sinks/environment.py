@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Mapping
 from typing import Final, NoReturn, TypeVar
@@ -31,7 +32,8 @@ class Environment:
         try:
             return parse(value) if value else default
         except NotValid as error:
-            self.problems.append(f"{name}={value[:80]!r}: {error}")
+            seen = re.sub(r"//[^/]*@", "//***@", value)  # no password into a log
+            self.problems.append(f"{name}={seen[:80]!r}: {error}")
             return default
 
     def require(self, name: str, parse: Callable[[str], T], stand_in: T) -> T:

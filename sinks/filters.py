@@ -119,6 +119,11 @@ def _value(event: Event, name: str) -> str | None:
     value = event.attributes.get(name)
     if value is None and name in _EMPTY_WHEN_MISSING:
         return ""
-    if value is None and name == "time":
-        return _NO_TIME
+    if name == "time":
+        return _NO_TIME if value is None else re.sub(r"(\.\d*?)0+(?=\D|$)", _go_fraction, value)
     return value
+
+
+def _go_fraction(match: re.Match[str]) -> str:
+    """Go drops the zeros that end a fraction, and the point with the last of them."""
+    return "" if match[1] == "." else match[1]

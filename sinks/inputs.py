@@ -13,7 +13,8 @@ from sinks.page_change import PageChange
 from sinks.schema import DocumentSchema, InvalidDocument, reader_schema
 
 PRIVATE_STREAM = "mediawiki.page_change.private.v1"
-_SCHEMA = re.compile(r"/([a-z][a-z0-9_/]{0,99})/(\d{1,4})\.\d{1,4}\.\d{1,4}", re.ASCII)
+_NUMBER = "(0|[1-9][0-9]{0,3})"
+_SCHEMA = re.compile(rf"/([a-z][a-z0-9_/]{{0,99}})/{_NUMBER}\.{_NUMBER}\.{_NUMBER}")
 _READERS: tuple[tuple[str, int, Callable[[Mapping[str, Any]], PageChange]], ...] = (
     (page_change.TITLE, 1, page_change.parse),
     (revision_create.TITLE, 1, revision_create.parse),

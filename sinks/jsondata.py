@@ -32,6 +32,8 @@ def dumps(value: Any) -> bytes:
     try:
         return orjson.dumps(value)
     except orjson.JSONEncodeError as error:
+        if "Recursion" not in str(error):
+            raise  # not from the network: what was read as JSON can be written but for its depth
         raise InvalidEvent(
             "invalid_document", "the data cannot be written as JSON: nested over 254 levels"
         ) from error

@@ -12,16 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from sinks.errors import InvalidEvent, safe_id
+from sinks.schema import is_uri_reference
 from sinks.timestamp import utc_time
 
 TITLE = "mediawiki/page/change"
 _WIKI_ID = re.compile(r"[a-z][a-z0-9_]{0,63}")
-# The characters of RFC 3986, every % an escape, no colon in a first segment that is no scheme.
-_URI_TEXT = r"[A-Za-z0-9._~:/?@!$&'()*+,;=-]*(?:%[0-9A-Fa-f]{2}[A-Za-z0-9._~:/?@!$&'()*+,;=-]*)*"
-_URI_REFERENCE = re.compile(
-    rf"(?:[A-Za-z][A-Za-z0-9+.-]*:|(?![^/?#]*:)){_URI_TEXT}(?:#{_URI_TEXT})?"
-)
-_MAX_URI_CHARS = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +125,7 @@ def parse_meta(meta: Mapping[str, Any]) -> Meta:
         id=meta.get("id"),
         domain=meta.get("domain"),
         request_id=safe_id(meta.get("request_id")),
-        uri=uri if uri and len(uri) <= _MAX_URI_CHARS and _URI_REFERENCE.fullmatch(uri) else None,
+        uri=uri if uri and is_uri_reference(uri) else None,
     )
 
 

@@ -11,8 +11,8 @@ from sinks import cloudevent, jsondata
 from sinks.answer import Answer
 from sinks.errors import (
     Bug,
+    MalformedEvent,
     NoSuchPath,
-    PermanentError,
     SinkError,
     WrongMethod,
     error_document,
@@ -66,8 +66,7 @@ def http_error(raised: HTTPException) -> Response:
     if raised.code == 404:
         error = NoSuchPath("no_such_path", "no such path: check subscriber.uri of the Trigger")
     elif raised.code is not None and raised.code < 500:
-        error = PermanentError("malformed_event", f"{raised.name}: check the request line")
-        error.status = raised.code
+        error = MalformedEvent("malformed_event", f"{raised.name}: check the request line")
     else:
         error = bug(raised)
     return failed(error, None)

@@ -21,8 +21,17 @@ _MAX_DETAIL_CHARS = 300
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_$.-]{1,64}")
 _TYPES = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer"}
 _TYPES |= {float: "number", type(None): "null"}
+# As the output schemas judge `meta.uri`.
+_URI_REFERENCE = jsonschema_rs.Draft7Validator(
+    {"type": "string", "format": "uri-reference", "maxLength": 8192}, validate_formats=True
+)
 # What a library error says of the schema; anything else in it may quote the document.
 _EXPECTATIONS = ("limit", "format", "options", "pattern")
+
+
+def is_uri_reference(text: str) -> bool:
+    """True if an output schema would take the text for a `meta.uri`."""
+    return _URI_REFERENCE.is_valid(text)
 
 
 class InvalidDocument(ValueError):

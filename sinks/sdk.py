@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from cloudevents.http import CloudEvent
 
-from sinks.attributes import canonical, check
+from sinks import jsondata
+from sinks.attributes import canonical, check, is_json
 from sinks.cloudevent import NO_DATA, Event, NoData
 
 
@@ -25,7 +26,14 @@ def from_sdk(event: CloudEvent) -> Event:
         for name, value in event.get_attributes().items()
         if value is not None
     }
+    data = event.get_data()
+    if data is not None and not isinstance(data, bytes):
+        attributes.setdefault("datacontenttype", "application/json")
     check(attributes)
     del attributes["specversion"]
-    data = event.get_data()
+    json = is_json(attributes.get("datacontenttype", ""))
+    if json and isinstance(data, bytes):
+        data = jsondata.loads(data)
+    elif not json and isinstance(data, str):
+        data = data.encode()
     return Event(attributes, NO_DATA if data is None else data)

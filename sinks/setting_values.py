@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from sinks.attributes import is_sendable
+from sinks.attributes import CORE, MAX_ATTRIBUTE_CHARS, is_sendable
 
 _PLACEHOLDER = re.compile(r"\{(?:isvc|namespace)\}")
 _HOST = re.compile(r"[A-Za-z0-9.-]+(?::\d{1,5})?")
@@ -71,15 +71,27 @@ def whole(least: int, most: int) -> Callable[[str], int]:
 
 def url(value: str) -> str:
     """a URL such as http://host:8080/path"""
+    if "?" in absolute_url(value) or "#" in value:
+        raise NotValid("has to be a URL without ? and #")
+    return value
+
+
+def absolute_url(value: str) -> str:
+    """a URL such as http://host:8080/path?query"""
     try:
         parts = urlsplit(value)
         good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
         good = False
-    if not good or parts.username is not None or not re.fullmatch(r"[!-~]+", value):
+    if not good or parts.username is not None or not re.fullmatch(r"[!-z|~]+", value):
         raise NotValid("has to be an http or https URL such as http://host:8080/path")
-    if parts.query or parts.fragment:
-        raise NotValid("has to be a URL without ? and #")
+    return value
+
+
+def schema_base_uri(value: str) -> str:
+    """a URL that can stand in an attribute, such as https://schema.example.org/jsonschema"""
+    if len(url(value)) > MAX_ATTRIBUTE_CHARS // 2 or not is_sendable("dataschema", value):
+        raise NotValid(f'has to be at most {MAX_ATTRIBUTE_CHARS // 2} characters without % and "')
     return value
 
 
@@ -123,7 +135,10 @@ def service_urls(value: str) -> Mapping[str, str]:
 
 def directories(value: str) -> tuple[Path, ...]:
     """directories of Trigger files, separated by :"""
-    return tuple(Path(part) for part in value.split(":") if part)
+    parts = tuple(Path(part) for part in value.split(":"))
+    if Path() in parts:
+        raise NotValid("has to be directories, separated by one : each")
+    return parts
 
 
 def existing_file(value: str) -> Path | None:
@@ -138,9 +153,12 @@ def ce_overrides(value: str) -> Mapping[str, str]:
     """what a SinkBinding sets: {"extensions": {"name": "value"}}"""
     try:
         extensions = orjson.loads(value).get("extensions") or {}
-        good = all(is_sendable(name, extension) for name, extension in extensions.items())
+        good = all(
+            name not in (*CORE, "data") and is_sendable(name, extension)
+            for name, extension in extensions.items()
+        )
     except (orjson.JSONDecodeError, AttributeError, TypeError):
         good = False
     if not good:
-        raise NotValid('has to be {"extensions": {"name": "value"}} with plain ASCII values')
+        raise NotValid('has to be {"extensions": {"name": "value"}}, names not of core attributes')
     return dict(extensions)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Self
+from urllib.parse import urlsplit
 
 from sinks.environment import Environment
 from sinks.models import ROWS
@@ -20,6 +20,7 @@ from sinks.setting_values import (
     host_template,
     number,
     predictor_url,
+    schema_base_uri,
     service_urls,
     text,
     url,
@@ -81,7 +82,7 @@ def _shared(env: Environment, deadline_seconds: float) -> dict[str, Any]:
         "stream_names": env.read("STREAM_NAMES", choice("production", "test"), "production"),
         "schema_base_uri": env.read(
             "SCHEMA_BASE_URI",
-            url,
+            schema_base_uri,
             "https://schema.wikimedia.org/repositories/primary/jsonschema",
         ).rstrip("/"),
         "event_deadline_seconds": env.read(
@@ -152,12 +153,13 @@ class EgressSettings(SinkSettings):
         return env.made(settings)
 
     def _unsafe(self) -> list[str]:
-        """Staging must not publish under production's names, unless to staging's EventGate."""
-        if self.environment != "staging" or self.stream_names != "production":
+        """Staging must not publish to production's streams, unless through its own EventGate."""
+        streams = self.egress_streams & {row.stream for row in ROWS}
+        if self.environment != "staging" or not streams:
             return []
-        hosts = {re.sub(r"^https?://|[:/].*$", "", address) for address in self.eventgate_urls}
+        hosts = {urlsplit(address).hostname or "" for address in self.eventgate_urls}
         return [
-            f"ENVIRONMENT=staging with STREAM_NAMES=production would publish to {host}: use"
+            f"ENVIRONMENT=staging would publish {min(streams)} through {host}: use"
             " STREAM_NAMES=test, or name the host in STAGING_EVENTGATE_HOSTS if it is staging's"
             for host in sorted(hosts - self.staging_eventgate_hosts)
         ]
@@ -194,7 +196,7 @@ class ShimSettings(SinkSettings):
             tokens_file=env.read("TOKENS_FILE", existing_file, None),
             allow_anonymous=env.read("ALLOW_ANONYMOUS", boolean, False),
         )
-        if not settings.tokens_file and not settings.allow_anonymous:
+        if not environ.get("TOKENS_FILE") and not settings.allow_anonymous:
             env.problems.append(
                 "TOKENS_FILE is not set: name a file with lines client=token, or let everybody"
                 " publish with ALLOW_ANONYMOUS=true"

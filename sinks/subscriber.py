@@ -48,14 +48,14 @@ class Delivery:
 
 def deliver(http: HttpClient, trigger: Trigger, event: Event, deadline: Deadline) -> Delivery:
     """Return the outcome of POSTing the event to the Trigger's subscriber; raises nothing."""
-    message = cloudevent.encode(event, event.mode)
-    headers = {
-        **message.headers,
-        "Prefer": "reply",
-        "Event-Timeout-Ms": str(int(deadline.remaining() * 1000)),
-        **trace_of(event.attributes),
-    }
     try:
+        message = cloudevent.encode(event, event.mode)
+        headers = {
+            **message.headers,
+            "Prefer": "reply",
+            "Event-Timeout-Ms": str(int(deadline.remaining() * 1000)),
+            **trace_of(event.attributes),
+        }
         return _judged(
             http.post(trigger.subscriber, message.body, headers, deadline), trigger, event
         )

@@ -14,6 +14,7 @@ from urllib.parse import urljoin, urlsplit
 import yaml
 
 from sinks.filters import Filter, InvalidFilter, compile_attributes, compile_filters
+from sinks.setting_values import NotValid, absolute_url
 
 ServiceUrls = Mapping[str, str]
 
@@ -46,8 +47,8 @@ def load(directories: Iterable[Path], service_urls: ServiceUrls) -> tuple[Trigge
     for path, resource in _resources(directories, problems):
         try:
             trigger = _trigger(resource, service_urls)
-        except (InvalidFilter, InvalidTrigger) as error:
-            problems.append(f"{path}: {error}")
+        except InvalidTrigger as error:
+            problems += [f"{path}: {line}" for line in str(error).splitlines()]
             continue
         if trigger.name in triggers:
             problems.append(f"{path}: a second Trigger with the name {trigger.name}")
@@ -69,7 +70,7 @@ def _resources(directories: Iterable[Path], problems: list[str]) -> Iterator[tup
                 continue
             try:
                 resources = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
-            except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+            except (yaml.YAMLError, ValueError, OSError) as error:
                 problems.append(f"{path}: {' '.join(str(error).split())}")
                 continue
             yield from ((path, resource) for resource in resources if resource is not None)
@@ -84,8 +85,20 @@ def _trigger(resource: Any, service_urls: ServiceUrls) -> Trigger:
     name = metadata.get("name")
     if not isinstance(name, str) or not name:
         raise InvalidTrigger("metadata.name is missing")
-    namespace = metadata.get("namespace") or "default"
-    return Trigger(name, _filter(spec), _subscriber(spec, str(namespace), service_urls))
+    namespace = str(metadata.get("namespace") or "default")
+    passes = subscriber = None
+    problems = []
+    try:
+        passes = _filter(spec)
+    except (InvalidFilter, InvalidTrigger) as error:
+        problems.append(str(error))
+    try:
+        subscriber = _subscriber(spec, namespace, service_urls)
+    except InvalidTrigger as error:
+        problems.append(str(error))
+    if passes is None or subscriber is None:
+        raise InvalidTrigger("\n".join(problems))
+    return Trigger(name, passes, subscriber)
 
 
 def _object(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -111,14 +124,25 @@ def _filter(spec: Mapping[str, Any]) -> Filter:
 def _subscriber(spec: Mapping[str, Any], namespace: str, service_urls: ServiceUrls) -> str:
     subscriber = _object(spec, "subscriber")
     uri, ref = subscriber.get("uri"), subscriber.get("ref")
-    if ref is None:
-        if not isinstance(uri, str) or urlsplit(uri).scheme not in ("http", "https"):
-            raise InvalidTrigger("subscriber needs a ref, or an absolute http(s) uri")
-        return uri
+    if ref is None and isinstance(uri, str):
+        return _checked(uri)
     if not isinstance(ref, dict) or (ref.get("apiVersion"), ref.get("kind")) != ("v1", "Service"):
-        raise InvalidTrigger("subscriber.ref has to be a v1 Service")
-    base = _service_url(str(ref.get("name")), str(ref.get("namespace") or namespace), service_urls)
-    return urljoin(f"{base.rstrip('/')}/", uri) if isinstance(uri, str) else base
+        raise InvalidTrigger("subscriber needs a ref to a v1 Service, or an absolute http(s) uri")
+    if not isinstance(ref.get("name"), str):
+        raise InvalidTrigger("subscriber.ref.name is missing")
+    base = _service_url(ref["name"], str(ref.get("namespace") or namespace), service_urls)
+    if uri is None:
+        return _checked(base)
+    if not isinstance(uri, str) or urlsplit(uri).netloc or urlsplit(uri).scheme:
+        raise InvalidTrigger("subscriber.uri beside a ref has to be relative, such as /models/x")
+    return _checked(urljoin(f"{base.rstrip('/')}/", uri))
+
+
+def _checked(subscriber: str) -> str:
+    try:
+        return absolute_url(subscriber)
+    except NotValid as error:
+        raise InvalidTrigger(f"the subscriber's URL {error}") from error
 
 
 def _service_url(name: str, namespace: str, service_urls: ServiceUrls) -> str:

@@ -53,6 +53,7 @@ class Sink:
     def create_app(self) -> Flask:
         """Return a Flask app with `/healthz`, `/readyz`, `/metrics` and JSON errors."""
         app = Flask(f"sinks.{self.name}", static_folder=None)
+        app.url_map.merge_slashes = False  # it would redirect, and a redirected event is lost
         app.add_url_rule("/healthz", "healthz", lambda: {"status": "ok"})
         app.add_url_rule("/readyz", "readyz", _ready)
         app.add_url_rule("/metrics", "metrics", self._metrics)

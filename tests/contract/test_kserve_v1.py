@@ -32,7 +32,7 @@ REV_ID = 1300200300
 OLD = "2020-01-01T00:00:00Z"
 UNKNOWN = "The MW API does not have any info related to the rev-id 5"
 MARK = "WORDS OF THE PREDICTOR"
-OWN_DEADLINE = 2.0
+OWN_DEADLINE = 1.2
 SLACK = 0.7
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -382,7 +382,7 @@ def test_request_on_the_wire_is_what_kserve_wants(scoring: Scoring) -> None:
             "ce-traceparent": TRACE,
             "ce-tracestate": "a=b",
             "ce-x": "y",
-            "Event-Timeout-Ms": "1900",
+            "Event-Timeout-Ms": "1100",
             "Authorization": "Bearer secret",
             "Cookie": "a=b",
         },
@@ -632,7 +632,7 @@ def test_kserve_real_score_is_replied(real: Running, rev_id: int) -> None:
 def test_kserve_real_slower_than_the_deadline_is_504(real: Running) -> None:
     """A model that takes too long is given up in time."""
     begun = time.monotonic()
-    reply = deliver(real, 8090, **{"Event-Timeout-Ms": "300"})
+    reply = deliver(real, 8010, **{"Event-Timeout-Ms": "300"})
 
     is_error(reply, 504, "deadline")
     assert time.monotonic() - begun < 0.3 + SLACK

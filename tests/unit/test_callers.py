@@ -27,7 +27,9 @@ def write(path: Path, content: str | bytes) -> Path:
 @pytest.fixture
 def tokens(tmp_path: Path) -> Path:
     """A file that knows two clients."""
-    return write(tmp_path / "tokens", f"# who may publish\n\nchangeprop={TOKEN}\nbackfill={OTHER}\n")
+    return write(
+        tmp_path / "tokens", f"# who may publish\n\nchangeprop={TOKEN}\nbackfill={OTHER}\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -235,7 +235,7 @@ def texts(node: ast.AST | None) -> Iterator[str]:
 
 
 def given_reasons() -> list[tuple[str, str]]:
-    """(place, text) of every text that is given where a Reason is wanted."""
+    """(file, text) of every text that is given where a Reason is wanted."""
     names = error_names()
     given = []
     for file, tree in SOURCES.items():
@@ -252,7 +252,7 @@ def given_reasons() -> list[tuple[str, str]]:
                     wanted += [
                         each.value for each in ast.walk(node) if isinstance(each, ast.Return)
                     ]
-            given += [(f"{file}:{node.lineno}", text) for each in wanted for text in texts(each)]
+            given += [(file, text) for each in wanted for text in texts(each)]
     return given
 
 
@@ -260,7 +260,7 @@ def test_reasons_given_in_source_are_declared() -> None:
     """No error, answer or decision names a reason that is not in the declared list."""
     given = given_reasons()
 
-    undeclared = [(place, text) for place, text in given if text not in REASONS]
+    undeclared = [(file, text) for file, text in given if text not in REASONS]
 
     assert len(given) > 40
     assert undeclared == []

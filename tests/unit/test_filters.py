@@ -255,7 +255,7 @@ def test_compile_filters_of_cesql_names_the_dialects_that_work() -> None:
 def test_older_attributes_are_exact_and_an_empty_value_means_present(
     attributes: dict[str, str], passes: bool
 ) -> None:
-    """filter.attributes compares exactly; an empty value asks for an attribute that is not empty."""
+    """filter.attributes compares exactly; an empty value asks for one that is not empty."""
     assert compile_attributes(attributes)(event()) is passes
 
 

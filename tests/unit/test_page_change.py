@@ -323,10 +323,10 @@ def test_parse_meta_random_uri_kept_is_valid_in_output() -> None:
     uris = [
         chance.choice(starts)
         + "".join(chance.choices("aA0:/?#@!$&'()*+,;=-._~% ", k=chance.randint(1, 9)))
-        for _ in range(4000)
+        for _ in range(3000)
     ]
 
-    kept = {parse(page_change(meta={"uri": uri})).meta.uri for uri in uris} - {None}
+    kept = [uri for uri in uris if parse(page_change(meta={"uri": uri})).meta.uri is not None]
     refused_later = []
     for uri in kept:
         try:

@@ -1,8 +1,10 @@
-"""The score document: made from every case under tests/data/rows, valid, and without empty members."""
+"""The score document: made from every case of the rows, valid, and without empty members."""
 
 from __future__ import annotations
 
+import copy
 import json
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 from sinks import inputs, revision_score, revscoring
+from sinks.cloudevent import decode, encode
 from sinks.envelope import made_id, page_change_event
 from sinks.errors import InvalidEvent
 from sinks.models import MODELS
@@ -248,3 +251,68 @@ def test_build_sample_event_is_valid(path: Path) -> None:
     SCHEMA.validate(score)
 
     assert None not in list(values(score))
+
+
+HOSTILE: tuple[Any, ...] = (
+    *(None, True, False, 0, 1.0, -0.0, -1, 1.5, 2**53 - 1, 2**53, -(2**53), 1e300),
+    *(
+        "",
+        "a",
+        "a b",
+        "caf\u00e9",
+        "\x00\n\u2028",
+        "\U0001f600",
+        "\u0661",
+        "%",
+        "../..",
+        "a" * 10_000,
+    ),
+    *("2026-09-23t10:00:00.123456789+23:59", "2016-12-31T23:59:60Z", "2026-09-23T10:00:60Z"),
+    *("0001-01-01T00:00:00+01:00", "0000-01-01T00:00:00Z", "2026-02-30T00:00:00Z", "2026-09-23"),
+    *("/mediawiki/page/change/1.99.0", "/mediawiki/page/change/2.0.0", "canary"),
+    *([], [None], [""], ["a"], ["a", 1], {}, {"a": 1}, [[[]]]),
+)
+
+
+def places(document: Any) -> Iterator[tuple[dict[str, Any], str]]:
+    """All (object, member name) pairs of a document, nested ones too."""
+    for name, value in document.items():
+        yield document, name
+        if isinstance(value, dict):
+            yield from places(value)
+
+
+def mutated(chance: random.Random, sample: dict[str, Any]) -> dict[str, Any]:
+    """A sample of which one or two members have any other value, or are gone."""
+    document = copy.deepcopy(sample)
+    for _ in range(chance.choice((1, 1, 2))):
+        holder, name = chance.choice(list(places(document)))
+        if chance.random() < 0.1:
+            del holder[name]
+        else:
+            holder[name] = copy.deepcopy(chance.choice(HOSTILE))
+    return document
+
+
+def test_build_mutated_samples_are_valid_or_refused() -> None:
+    """Whatever one member of an event is, it is refused for good or makes a valid document."""
+    chance = random.Random(31)  # noqa: S311
+    samples = [json.loads(path.read_bytes()) for path in (DATA / "events").glob("*.json")]
+    documents = [mutated(chance, chance.choice(samples)) for _ in range(2500)]
+
+    valid, refused = 0, 0
+    for document in documents:
+        try:
+            score = built(document)
+            change = inputs.parse(document, READERS)
+        except InvalidEvent as error:
+            assert error.detail.isprintable()
+            refused += 1
+            continue
+        SCHEMA.validate(score)
+        assert None not in list(values(score))
+        event = page_change_event(change, document, "https://schema.example.org", "binary")
+        assert decode(*encode(event, "binary")) == event
+        valid += 1
+
+    assert min(valid, refused) > 300

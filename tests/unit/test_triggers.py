@@ -205,8 +205,8 @@ def test_load_of_several_broken_files_lists_every_problem(tmp_path: Path) -> Non
 
 def test_load_of_a_trigger_with_two_faults_lists_both(tmp_path: Path) -> None:
     """A Trigger whose filter and whose subscriber are wrong is repaired once, not twice."""
-    spec = {"filters": [{"cesql": "TRUE"}], "subscriber": service("unknown-sink")}
-    write(tmp_path, "one.yaml", trigger(**spec))
+    filters = [{"cesql": "TRUE"}]
+    write(tmp_path, "one.yaml", trigger(filters=filters, subscriber=service("unknown-sink")))
 
     text = "\n".join(problems([tmp_path]))
 
@@ -416,7 +416,9 @@ def test_subscriber_ref_without_name_is_refused_although_a_template_takes_all(
     tmp_path: Path,
 ) -> None:
     """A template must not make a host name of a name that is missing."""
-    write(tmp_path, "one.yaml", trigger(subscriber={"ref": {"apiVersion": "v1", "kind": "Service"}}))
+    write(
+        tmp_path, "one.yaml", trigger(subscriber={"ref": {"apiVersion": "v1", "kind": "Service"}})
+    )
 
     assert len(problems([tmp_path], {"*": "http://{name}.{namespace}.svc"})) == 1
 
@@ -451,7 +453,7 @@ def seconds(duration: str) -> float:
 
 def waits(delivery: Mapping[str, Any]) -> float:
     """Seconds that exponential back-off waits in all."""
-    return sum(seconds(delivery["backoffDelay"]) * 2**n for n in range(delivery["retry"]))
+    return float(seconds(delivery["backoffDelay"]) * (2 ** delivery["retry"] - 1))
 
 
 def exact_types(filters: Any) -> set[str]:
