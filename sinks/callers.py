@@ -57,19 +57,20 @@ class Callers:
         """A file being rewritten, or rewritten wrongly, leaves the last good tokens in force."""
         try:
             self._reload()
-        except (OSError, InvalidTokens):
+        except InvalidTokens:
             return
 
     def _reload(self) -> None:
         if self._file is None:
             return
-        changed = self._file.stat().st_mtime_ns
-        if changed == self._changed:
-            return
         try:
+            changed = self._file.stat().st_mtime_ns
+            if changed == self._changed:
+                return
             lines = enumerate(self._file.read_text(encoding="utf-8").splitlines(), 1)
-        except UnicodeDecodeError:
-            raise InvalidTokens(f"{self._file}: has to be text, in UTF-8") from None
+        except (OSError, UnicodeDecodeError) as error:
+            problem = type(error).__name__
+            raise InvalidTokens(f"{self._file}: cannot be read as text: {problem}") from None
         matches = {
             number: _LINE.fullmatch(line)
             for number, line in lines

@@ -14,12 +14,13 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sinks.deadline import Deadline
 
 AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
 GetAddrInfo = Callable[..., list[Any]]
+T = TypeVar("T")
 _NODELAY: Final = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
@@ -27,12 +28,13 @@ class Connection:
     """An open connection; has what http.client.HTTPResponse needs of a socket (`makefile`).
 
     received:  bytes read since `use`; 0 means that the peer has not begun to answer.
+    ended:     whether the peer has closed its side.
     """
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._deadline: Deadline | None = None
-        self._ended = False
+        self.ended = False
         # One buffer for all answers, so that bytes beyond an answer's end cannot go unnoticed.
         self._reader = _Reader(_Raw(self))
         self.received = 0
@@ -47,7 +49,7 @@ class Connection:
         """True if the peer has neither hung up nor sent anything that nobody asked for."""
         self._deadline = None
         with contextlib.suppress(OSError):
-            return not self._reader.peek(1) and not self._ended
+            return not self._reader.peek(1) and not self.ended
         return False
 
     def send(self, data: bytes) -> None:
@@ -60,13 +62,17 @@ class Connection:
 
         raises: OSError; TimeoutError when the deadline is used up.
         """
-        self._sock.settimeout(_left(self._deadline))
+        sock = self._sock
         try:
-            count = self._sock.recv_into(buffer)
+            if isinstance(sock, ssl.SSLSocket):
+                count = _patiently(sock, self._deadline, lambda: sock.recv_into(buffer))
+            else:
+                sock.settimeout(_left(self._deadline))
+                count = sock.recv_into(buffer)
         except (BlockingIOError, ssl.SSLWantReadError):
             return None
         self.received += count
-        self._ended = self._ended or not count
+        self.ended = self.ended or not count
         return count
 
     def makefile(self, _mode: str) -> io.BufferedReader:
@@ -107,17 +113,27 @@ def connect(
     """
     addresses = _resolve(host, port, deadline, getaddrinfo)
     failure: OSError = OSError(f"no address for {host}")
-    for left, (family, kind, protocol, _, address) in enumerate(addresses, -len(addresses)):
-        sock = socket.socket(family, kind, protocol)
+    for left, address in enumerate(addresses, -len(addresses)):
         try:
-            sock.settimeout(_left(deadline) / -left)
-            sock.connect(address)
-            sock.setsockopt(*_NODELAY)
-            return Connection(_shake_hands(sock, host, deadline, tls) if tls else sock)
+            return _open(address, host, deadline.within(_left(deadline) / -left), tls)
         except OSError as error:
-            sock.close()
             failure = error
     raise failure
+
+
+def _open(
+    info: AddressInfo, host: str, deadline: Deadline, tls: ssl.SSLContext | None
+) -> Connection:
+    family, kind, protocol, _, address = info
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.settimeout(_left(deadline))
+        sock.connect(address)
+        sock.setsockopt(*_NODELAY)
+        return Connection(_shake_hands(sock, host, deadline, tls) if tls else sock)
+    except OSError:
+        sock.close()
+        raise
 
 
 def _left(deadline: Deadline | None) -> float:
@@ -162,23 +178,29 @@ def _resolve(
 def _shake_hands(
     sock: socket.socket, host: str, deadline: Deadline, tls: ssl.SSLContext
 ) -> ssl.SSLSocket:
-    """do_handshake() would give every read the whole time-out under gevent, so poll instead."""
     secure = tls.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
+    try:
+        _patiently(secure, deadline, secure.do_handshake)
+    except OSError:
+        secure.close()
+        raise
+    return secure
+
+
+def _patiently(secure: ssl.SSLSocket, deadline: Deadline | None, step: Callable[[], T]) -> T:
+    """Return what the TLS step returns; it goes on until the deadline, however it drips.
+
+    With a time-out the socket itself would wait, under gevent anew for every byte of a record.
+    raises: OSError, TimeoutError; ssl.SSLWantReadError without a deadline.
+    """
     secure.settimeout(0)
     poller = select.poll()
     while True:
         try:
-            secure.do_handshake()
-            return secure
-        except ssl.SSLWantReadError:
-            poller.register(secure, select.POLLIN)
-        except ssl.SSLWantWriteError:
-            poller.register(secure, select.POLLOUT)
-        except OSError:
-            secure.close()
-            raise
-        try:
-            poller.poll(_left(deadline) * 1000)
-        except TimeoutError:
-            secure.close()
-            raise
+            return step()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
+            if deadline is None:
+                raise
+            reads = isinstance(error, ssl.SSLWantReadError)
+            poller.register(secure, select.POLLIN if reads else select.POLLOUT)
+        poller.poll(_left(deadline) * 1000)

@@ -24,7 +24,7 @@ from sinks.deadline import Deadline
 
 IDLE_SECONDS: Final = 4.0
 _HEADER_LINES = re.compile(r"(?:[A-Za-z0-9-]+: [\x20-\x7e]*\r\n)+")
-_TARGET = re.compile(r"[!-~]+")
+_URL = re.compile(r"[!-~]+")
 _CHUNK_BYTES: Final = 65536
 _GZIP_OR_ZLIB: Final = zlib.MAX_WBITS | 32
 
@@ -111,6 +111,8 @@ class DeadlineAdapter(BaseAdapter):
             response = _response(answer, request, self._max_answer_bytes)
             keep = answer.isclosed() and not answer.will_close
             return response
+        except AnswerTooLarge:
+            raise  # an OSError as well, like all of requests' own
         except TimeoutError as error:
             raise requests.ReadTimeout(f"waiting for {origin[1]}:{origin[2]}") from error
         except (OSError, http.client.RemoteDisconnected) as error:
@@ -127,13 +129,13 @@ class DeadlineAdapter(BaseAdapter):
 @lru_cache(maxsize=1024)
 def _split(url: str) -> tuple[str, str, int, str, str]:
     """(scheme, host, port, netloc, target) of an http or https URL."""
+    if not _URL.fullmatch(url):  # before urlsplit, which drops line breaks silently
+        raise ValueError("a URL has no spaces, control or non-ASCII characters")
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
         raise ValueError("not an http or https URL with a host")
     port = parts.port or (443 if parts.scheme == "https" else 80)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    if not _TARGET.fullmatch(target) or not _TARGET.fullmatch(parts.netloc):
-        raise ValueError("a URL has no spaces, control or non-ASCII characters")
     return parts.scheme, parts.hostname, port, parts.netloc, target
 
 
@@ -157,6 +159,8 @@ def _final_answer(connection: Connection, method: str | None) -> http.client.HTT
     while True:
         answer = http.client.HTTPResponse(connection, method=method)  # type: ignore[arg-type]  # needs makefile only
         answer.begin()
+        if connection.ended:  # http.client takes the end of the stream for the end of the headers
+            raise http.client.IncompleteRead(b"")
         if answer.status >= 200 or answer.status == 101:
             return answer
 

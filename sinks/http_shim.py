@@ -24,7 +24,6 @@ from sinks.errors import (
     InvalidEvent,
     MalformedEvent,
     Rejected,
-    SinkError,
     Unavailable,
     UnsupportedMediaType,
     safe_id,
@@ -35,7 +34,7 @@ from sinks.settings import ShimSettings
 from sinks.subscriber import Delivery, deliver
 from sinks.triggers import InvalidTrigger, Trigger
 from sinks.upstreams import http_client
-from sinks.web import Sink
+from sinks.web import Sink, decode_event
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class Incoming:
 
     id:     the CloudEvent's, or else the document's `meta.id`, if that is safe to repeat.
     mode:   content mode of the CloudEvent; None for plain JSON.
-    trace:  the trace headers of the request.
+    trace:  `traceparent` and `tracestate`: the CloudEvent's own, or else of the HTTP request.
     """
 
     id: str | None
@@ -58,13 +57,7 @@ def create_app(settings: ShimSettings | None = None) -> Flask:
     settings = settings or or_exit(ShimSettings.from_env)
     sink = Sink("http-shim", settings)
     readers = inputs.load_readers()
-    try:
-        callers = Callers(settings.tokens_file, settings.allow_anonymous)
-        routes = (
-            () if settings.k_sink else triggers.load(settings.triggers_dir, settings.service_urls)
-        )
-    except (InvalidTokens, InvalidTrigger) as error:
-        stop(str(error))
+    callers, routes = _loaded(settings)
     subscribers = http_client("subscriber", settings, sink.telemetry)
     ingress = http_client("broker", settings, sink.telemetry, ca_certs=settings.k_ca_certs)
     broker = Broker(ingress, settings.k_sink, settings.k_ce_overrides) if settings.k_sink else None
@@ -72,10 +65,10 @@ def create_app(settings: ShimSettings | None = None) -> Flask:
 
     @app.post("/events")
     def events() -> Response:
-        only = request.args.get("trigger")
+        only = request.args.getlist("trigger")
 
         def handle(incoming: Incoming, deadline: Deadline) -> Answer:
-            _check_trigger(only, routes)
+            _check_triggers(only, routes)
             if reason := inputs.unwanted(incoming.document):
                 return _ignored(incoming, reason)
             event = _typed(incoming, readers, settings.schema_base_uri)
@@ -85,11 +78,29 @@ def create_app(settings: ShimSettings | None = None) -> Flask:
             router = Router(
                 routes, lambda trigger, each: deliver(subscribers, trigger, each, deadline)
             )
-            return _summed(incoming, event, router.route(event, only))
+            return _summed(incoming, event, router.route(event, only or None))
 
         return sink.deliver(request, receive, handle, callers.client)
 
     return app
+
+
+def _loaded(settings: ShimSettings) -> tuple[Callers, tuple[Trigger, ...]]:
+    """The files that settings name, or the end of the process with all that is wrong in them."""
+    problems: list[str] = []
+    routes: tuple[Trigger, ...] = ()
+    if not settings.k_sink:
+        try:
+            routes = triggers.load(settings.triggers_dir, settings.service_urls)
+        except InvalidTrigger as error:
+            problems.append(str(error))
+    try:
+        callers = Callers(settings.tokens_file, settings.allow_anonymous)
+    except InvalidTokens as error:
+        problems.append(str(error))
+    if problems:
+        stop("\n".join(problems))
+    return callers, routes
 
 
 def receive(headers: Mapping[str, str], body: bytes) -> Incoming:
@@ -100,9 +111,9 @@ def receive(headers: Mapping[str, str], body: bytes) -> Incoming:
     raises: MalformedEvent, UnsupportedMediaType.
     """
     if cloudevent.is_event(headers):
-        event = cloudevent.decode(headers, body)
+        event = decode_event(headers, body)
         data = jsondata.loads(event.data) if isinstance(event.data, bytes) else event.data
-        return Incoming(event.id, data, event.mode, headers)
+        return Incoming(event.id, data, event.mode, event.attributes)
     if not is_json(headers.get("content-type", "")):
         raise UnsupportedMediaType(
             "unsupported_media_type", "send application/json, or a CloudEvent"
@@ -121,8 +132,8 @@ def _typed(incoming: Incoming, readers: Readers, schema_base_uri: str) -> Event:
     return with_trace(event, incoming.trace)
 
 
-def _check_trigger(only: str | None, routes: Sequence[Trigger]) -> None:
-    if only is not None and only not in [trigger.name for trigger in routes]:
+def _check_triggers(only: Sequence[str], routes: Sequence[Trigger]) -> None:
+    if not set(only) <= {trigger.name for trigger in routes}:
         known = ", ".join(trigger.name for trigger in routes) or "none: the Broker routes"
         raise InvalidEvent("unknown_trigger", f"?trigger= has to be one of: {known}")
 
@@ -142,14 +153,18 @@ def _relayed(incoming: Incoming, event: Event) -> Answer:
 
 def _summed(incoming: Incoming, event: Event, routed: Sequence[Route]) -> Answer:
     """One answer for all deliveries. raises: Unavailable if any is deferred, else Rejected."""
-    for outcome in ("deferred", "rejected"):
-        if failure := _failure(outcome, routed):
-            raise failure
+    deferred, rejected = _named("deferred", routed), _named("rejected", routed)
+    if deferred:
+        said = f"repeat with ?trigger=NAME for each deferred one; {deferred}"
+        both = f"{said}; {rejected}" if rejected else said
+        raise Unavailable("deliveries_deferred", both, stage="subscriber")
+    if rejected:
+        raise Rejected("deliveries_rejected", rejected, stage="subscriber")
     deliveries = [delivery for route in routed for delivery in route.deliveries]
-    handed_on = any(delivery.outcome in ("replied", "relayed") for delivery in deliveries)
+    handed_on = any(delivery.outcome == "relayed" for delivery in deliveries)
     return Answer(
         "relayed" if handed_on else "ignored",
-        None if handed_on else deliveries[0].reason,
+        None if handed_on else deliveries[-1].reason,
         document=_document(incoming, event.id, [_outcome(delivery) for delivery in deliveries]),
     )
 
@@ -172,20 +187,13 @@ def _outcome(delivery: Delivery) -> dict[str, Any]:
     }
 
 
-def _failure(outcome: str, routed: Sequence[Route]) -> SinkError | None:
-    """The error that names the Triggers at which this outcome occurred, or None."""
+def _named(outcome: str, routed: Sequence[Route]) -> str:
+    """How many Triggers had this outcome, and which with what reason; empty if none had."""
     reasons = {
         route.trigger: delivery.reason
         for route in routed
         for delivery in route.deliveries
         if delivery.outcome == outcome
     }
-    if not reasons:
-        return None
     where = ", ".join(f"{trigger} ({reason})" for trigger, reason in reasons.items())
-    count = f"{len(reasons)} of {len(routed)} Triggers {outcome}: {where}"
-    if outcome == "rejected":
-        return Rejected("deliveries_rejected", count, stage="subscriber")
-    return Unavailable(
-        "deliveries_deferred", f"repeat with ?trigger=NAME for each; {count}", stage="subscriber"
-    )
+    return f"{len(reasons)} of {len(routed)} Triggers {outcome}: {where}" if reasons else ""

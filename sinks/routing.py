@@ -6,7 +6,7 @@ Nothing is queued or repeated: every outcome is known before the caller gets its
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -39,15 +39,15 @@ class Router:
         self._deliver = deliver
         self._left = threading.Semaphore(MAX_DELIVERIES)
 
-    def route(self, event: Event, only: str | None = None) -> list[Route]:
+    def route(self, event: Event, only: Collection[str] | None = None) -> list[Route]:
         """Return what became of the event at each matching Trigger.
 
-        only: the name of the one Trigger that gets the event; replies go to all Triggers.
+        only: names of the Triggers that may get the event, None: all; replies go to all Triggers.
         """
-        triggers = [trigger for trigger in self._triggers if only in (None, trigger.name)]
+        triggers = [each for each in self._triggers if only is None or each.name in only]
         matching = [trigger for trigger in triggers if trigger.passes(event)]
         if not matching:
-            return [Route(only, (Delivery(None, event, "ignored", "no_trigger"),))]
+            return [Route(None, (Delivery(None, event, "ignored", "no_trigger"),))]
         followed = self._concurrently(matching, event, MAX_HOPS)
         return [
             Route(trigger.name, tuple(deliveries))

@@ -6,6 +6,7 @@ All raise NotValid with a sentence that says what would be right.
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,11 +21,6 @@ _HOST = re.compile(r"[A-Za-z0-9.-]+(?::\d{1,5})?")
 
 class NotValid(ValueError):
     """The text is not a value of this setting."""
-
-
-def text(value: str) -> str:
-    """any text"""
-    return value
 
 
 def boolean(value: str) -> bool:
@@ -147,6 +143,25 @@ def existing_file(value: str) -> Path | None:
     if not path.is_file():
         raise NotValid("has to be a file that exists")
     return path
+
+
+def authorities_file(value: str) -> Path | None:
+    """the path of a PEM file of certificate authorities"""
+    path = existing_file(value)
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError:
+        raise NotValid("has to be a PEM file of certificate authorities") from None
+    return path
+
+
+def authorities(value: str) -> str:
+    """PEM text of certificate authorities"""
+    try:
+        ssl.create_default_context(cadata=value)
+    except OSError:
+        raise NotValid("has to be the PEM text of certificate authorities") from None
+    return value
 
 
 def ce_overrides(value: str) -> Mapping[str, str]:

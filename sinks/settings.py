@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from sinks.environment import Environment
 from sinks.models import ROWS
 from sinks.setting_values import (
+    authorities,
+    authorities_file,
     boolean,
     ce_overrides,
     choice,
@@ -22,7 +24,6 @@ from sinks.setting_values import (
     predictor_url,
     schema_base_uri,
     service_urls,
-    text,
     url,
     url_list,
     whole,
@@ -90,7 +91,7 @@ def _shared(env: Environment, deadline_seconds: float) -> dict[str, Any]:
         ),
         "max_body_bytes": env.read("MAX_BODY_BYTES", whole(1024, 2**30), 4 * 2**20),
         "max_in_flight": env.read("MAX_IN_FLIGHT", whole(1, 100_000), 1000),
-        "ca_file": env.read("CA_FILE", existing_file, None),
+        "ca_file": env.read("CA_FILE", authorities_file, None),
     }
 
 
@@ -190,7 +191,7 @@ class ShimSettings(SinkSettings):
             **_shared(env, 300),
             k_sink=env.read("K_SINK", url, ""),
             k_ce_overrides=env.read("K_CE_OVERRIDES", ce_overrides, {}),
-            k_ca_certs=env.read("K_CA_CERTS", text, ""),
+            k_ca_certs=env.read("K_CA_CERTS", authorities, ""),
             triggers_dir=env.read("TRIGGERS_DIR", directories, (Path("triggers"),)),
             service_urls=env.read("SERVICE_URLS", service_urls, {}),
             tokens_file=env.read("TOKENS_FILE", existing_file, None),

@@ -15,7 +15,7 @@ import requests
 
 from sinks import cloudevent, jsondata
 from sinks.attributes import REQUIRED, is_sendable, media_type
-from sinks.cloudevent import STRUCTURED_JSON, Event
+from sinks.cloudevent import STRUCTURED_JSON, Event, NoData
 from sinks.deadline import Deadline
 from sinks.envelope import trace_of
 from sinks.errors import BadAnswer, MalformedEvent, Outcome, Reason, Rejected, SinkError
@@ -25,7 +25,7 @@ from sinks.triggers import Trigger
 # Knative retries these; every other 4xx is final.
 _RETRIED_4XX: Final = (404, 408, 409, 429)
 _REASONS: Final = frozenset(get_args(Reason))
-_OUTCOMES: Final = frozenset(get_args(Outcome))
+_MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(?:\s*;\s*[\w!#$&^.+-]+=[^;]+)*", re.ASCII)
 _GO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _GO_SOURCE = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:|(?![^/?#]*:))(?:[^%]|%[0-9A-Fa-f]{2})*")
 
@@ -53,6 +53,7 @@ def deliver(http: HttpClient, trigger: Trigger, event: Event, deadline: Deadline
         headers = {
             **message.headers,
             "Prefer": "reply",
+            "Kn-Namespace": trigger.namespace,
             "Event-Timeout-Ms": str(int(deadline.remaining() * 1000)),
             **trace_of(event.attributes),
         }
@@ -78,8 +79,8 @@ def _judged(response: requests.Response, trigger: Trigger, event: Event) -> Deli
     return Delivery(
         trigger.name,
         event,
-        cast(Outcome, outcome) if outcome in _OUTCOMES else "relayed",
-        cast(Reason, said) if said in _REASONS else None,
+        "ignored" if outcome == "ignored" else "relayed",
+        cast(Reason, said) if outcome == "ignored" and said in _REASONS else None,
     )
 
 
@@ -115,6 +116,8 @@ def _reply(response: requests.Response) -> Event | None:
     attributes = {
         name: value for name, value in reply.attributes.items() if not name.startswith("knative")
     }
+    if not _MEDIA_TYPE.fullmatch(attributes.get("datacontenttype", "application/json")):
+        raise Rejected("invalid_reply", "datacontenttype has to be a media type")
     schema = attributes.get("dataschema", "x:")
     if ":" not in schema.partition("/")[0]:
         raise Rejected("invalid_reply", "dataschema has to be absolute")
@@ -146,6 +149,6 @@ def _go_problem(reply: Event, body: bytes) -> str | None:
         return "source is no URI reference"
     kind = media_type(reply.attributes.get("datacontenttype", "application/json"))
     if reply.mode == "structured" and kind not in ("application/json", "text/json"):
-        if isinstance(reply.data, dict):
+        if not isinstance(reply.data, bytes | str | NoData):
             return "structured data of this datacontenttype has to be a string"
     return None

@@ -26,11 +26,13 @@ class InvalidTrigger(ValueError):
 @dataclass(frozen=True, slots=True)
 class Trigger:
     """name:  metadata.name, unique.
+    namespace:   metadata.namespace, or `default`.
     passes:      its filters as one predicate.
     subscriber:  URL that matching events are POSTed to.
     """
 
     name: str
+    namespace: str
     passes: Filter
     subscriber: str
 
@@ -98,7 +100,7 @@ def _trigger(resource: Any, service_urls: ServiceUrls) -> Trigger:
         problems.append(str(error))
     if passes is None or subscriber is None:
         raise InvalidTrigger("\n".join(problems))
-    return Trigger(name, passes, subscriber)
+    return Trigger(name, namespace, passes, subscriber)
 
 
 def _object(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -117,7 +119,8 @@ def _filter(spec: Mapping[str, Any]) -> Filter:
         attributes = older.get("attributes") if isinstance(older, dict) else None
         if attributes is None:
             raise InvalidTrigger("filter has to hold attributes")
-        return compile_attributes(attributes)
+        if attributes != {}:
+            return compile_attributes(attributes)
     return lambda _event: True
 
 

@@ -115,16 +115,13 @@ class Sink:
     def _body(self, request: Request) -> bytes:
         """The body, of which at most one byte over the limit is read."""
         most = self._settings.max_body_bytes
-        if (request.content_length or 0) <= most:
-            try:
-                body = request.stream.read(most + 1)
-            except (HTTPException, OSError) as error:
-                raise MalformedEvent(
-                    "client_disconnected", "the body ended early: send all of it"
-                ) from error
-            if len(body) <= most:
-                return body
-        raise BodyTooLarge("body_too_large", f"the body may have at most {most} bytes")
+        declared = request.content_length or 0
+        body = b"" if declared > most else _read(request, most + 1)
+        if max(declared, len(body)) > most:
+            raise BodyTooLarge("body_too_large", f"the body may have at most {most} bytes")
+        if len(body) < declared:
+            raise MalformedEvent("client_disconnected", "the body ended early: send all of it")
+        return body
 
     @contextmanager
     def _admitted(self) -> Iterator[None]:
@@ -157,6 +154,19 @@ class Sink:
 
     def _metrics(self) -> Response:
         return Response(self.telemetry.render(), content_type=self.telemetry.content_type)
+
+
+def _read(request: Request, most: int) -> bytes:
+    parts: list[bytes] = []
+    try:
+        while most and (part := request.stream.read(most)):
+            parts.append(part)
+            most -= len(part)
+    except Exception as error:  # every server has errors of its own for a broken body
+        raise MalformedEvent(
+            "client_disconnected", "the body is broken or ended early: send all of it"
+        ) from error
+    return b"".join(parts)
 
 
 def event_headers(request: Request) -> dict[str, str]:

@@ -114,6 +114,8 @@ class Upstream:
 
     def __exit__(self, *_: object) -> None:
         self._closing.set()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # close alone does not wake accept
         self._listener.close()
         for sock in self._open:
             with contextlib.suppress(OSError):

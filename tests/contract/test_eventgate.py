@@ -38,9 +38,7 @@ class Relaying:
     sink: Running
     upstream: Upstream
 
-    def deliver(
-        self, behave: Behave, headers: dict[str, str] | None = None, **over: Any
-    ) -> Reply:
+    def deliver(self, behave: Behave, headers: dict[str, str] | None = None, **over: Any) -> Reply:
         """Deliver one score document to a sink whose EventGate behaves like this."""
         own, body = binary(revision_score(**over), type=SCORE_TYPE, stream=STREAM)
         return self.send(behave, {**own, **(headers or {})}, body)
@@ -76,7 +74,9 @@ class Real:
 
     def produced(self, stream: str = STREAM) -> list[dict[str, Any]]:
         path = self.directory / f"dev.{stream}.ndjson"
-        return [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+        return (
+            [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+        )
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +199,9 @@ def test_eventgate_answer_each_is_what_the_sender_should_do(relaying: Relaying, 
     [
         answer(201, reason="All 1 out of 1 events were accepted."),
         answer(201, page(201)),
-        lambda _, sock: sock.sendall(b"HTTP/1.1 201 X\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        lambda _, sock: sock.sendall(
+            b"HTTP/1.1 201 X\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+        ),
     ],
     ids=["empty", "with_a_body", "chunked"],
 )

@@ -18,8 +18,8 @@ import sys
 import tempfile
 import threading
 import time
-import tracemalloc
 import traceback
+import tracemalloc
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -199,7 +199,9 @@ def server_context(name: str = "127.0.0.1", trusted: bool = True) -> ssl.SSLCont
 
     by_address = x509.IPAddress(ipaddress.ip_address(name)) if name[0].isdigit() else None
     alternative = by_address or x509.DNSName(name)
-    key, certificate = _certificate("server", alternative, *(authority() if trusted else (None,) * 2))
+    key, certificate = _certificate(
+        "server", alternative, *(authority() if trusted else (None,) * 2)
+    )
     pem = key.private_bytes(s.Encoding.PEM, s.PrivateFormat.PKCS8, s.NoEncryption())
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with tempfile.NamedTemporaryFile() as file:
@@ -262,7 +264,7 @@ def drip_handshake(sock: socket.socket, data: bytes, over: bool) -> None:
 
 
 def drip_record(sock: socket.socket, data: bytes, over: bool) -> None:
-    # What follows the handshake at once are session tickets; only the answer is longer.
+    # What follows the handshake at once are TLS tickets; only the answer is longer.
     drip_bytes(sock, data) if over and len(data) > 1500 else sock.sendall(data)
 
 
@@ -480,6 +482,22 @@ def idle_connection() -> None:
         assert upstream.connections == 2
 
 
+def tls_connection_is_reused() -> None:
+    """Looking whether an idle TLS connection is still alive neither waits nor spoils it."""
+    by = adapter(tls=trusting())
+    with Upstream(echo, server_context()) as upstream:
+        begun = time.monotonic()
+        for turn in range(5):
+            body = b"%d" % turn
+            assert post(upstream.url, body, by=by).content == body
+            time.sleep(0.02)
+        assert time.monotonic() - begun < 1
+        assert upstream.connections == 1
+
+
+REUSE = {"idle_connection": idle_connection, "tls_connection": tls_connection_is_reused}
+
+
 def under_gevent() -> None:
     """Run all stages and print, for each, its traceback and how often a greenlet ran meanwhile."""
     import gevent
@@ -495,7 +513,7 @@ def under_gevent() -> None:
             ticks += 1
 
     gevent.spawn(tick)
-    for name, check in (*STAGES.items(), ("idle_connection", idle_connection)):
+    for name, check in (STAGES | REUSE).items():
         before, problem = ticks, ""
         try:
             check()
@@ -547,13 +565,8 @@ def test_deadline_stage_hangs_ends_in_time(stage: str) -> None:
 
 
 def test_tls_trusted_authority_is_answered_and_pooled() -> None:
-    """With the right name and a trusted authority requests are answered on one connection."""
-    by = adapter(tls=trusting())
-    with Upstream(echo, server_context()) as upstream:
-        answers = [post(upstream.url, body, by=by).content for body in (b"1", b"2")]
-
-    assert answers == [b"1", b"2"]
-    assert upstream.connections == 1
+    """With the right name and a trusted authority requests are answered, on one connection."""
+    tls_connection_is_reused()
 
 
 @pytest.mark.parametrize(
@@ -592,7 +605,13 @@ def test_tls_verification_has_no_switch() -> None:
     """Nothing in the sinks can switch verification off."""
     sources = "".join(path.read_text() for path in (ROOT / "sinks").rglob("*.py"))
 
-    for word in ("CERT_NONE", "check_hostname", "verify_mode", "_create_unverified", "verify=False"):
+    for word in (
+        "CERT_NONE",
+        "check_hostname",
+        "verify_mode",
+        "_create_unverified",
+        "verify=False",
+    ):
         assert word not in sources
 
 
@@ -922,20 +941,28 @@ def test_connection_first_address_hangs_in_tls_leaves_time_for_the_second() -> N
 STALE = http_message(b"stale")
 
 
+def first_then_stale(first: bytes, pause: float) -> Behave:
+    """Answer, and after a pause say something that nobody asked for."""
+
+    def behave(_received: Received, sock: socket.socket) -> bool:
+        sock.sendall(first)
+        time.sleep(pause)
+        sock.sendall(STALE)
+        return True
+
+    return behave
+
+
 @pytest.mark.parametrize(
     "first",
     [
         saying(http_message(b"1") + STALE, keep=True),
-        lambda _, sock: (sock.sendall(http_message(b"1")), time.sleep(0.05), sock.sendall(STALE)),
-        lambda _, sock: (sock.sendall(http_message(b"", status="204 No Content")), time.sleep(0.05), sock.sendall(STALE)),
-        lambda _, sock: (
-            sock.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n"),
-            time.sleep(0.05),
-            sock.sendall(STALE),
-        ),
+        first_then_stale(http_message(b"1"), 0.05),
+        first_then_stale(b"HTTP/1.1 204 No Content\r\n\r\n", 0.05),
+        first_then_stale(b"HTTP/1.1 103 Early Hints\r\n\r\n", 0.05),
     ],
     ids=["same_segment", "later", "after_no_content", "after_early_hints"],
-)  # fmt: skip
+)
 def test_pooled_connection_unasked_answer_is_never_taken_for_ours(first: Behave) -> None:
     """What a peer says without being asked is not the answer to the next request."""
     by = adapter()
@@ -1162,10 +1189,11 @@ def test_deadline_stage_hangs_under_gevent_others_go_on(
     assert ticks >= 15  # of some 70
 
 
-def test_pool_idle_over_four_seconds_under_gevent_is_a_new_connection(
-    results: dict[str, tuple[str, int]],
+@pytest.mark.parametrize("case", REUSE)
+def test_connection_reuse_under_gevent_is_the_same(
+    results: dict[str, tuple[str, int]], case: str
 ) -> None:
-    """A connection that was idle for more than four seconds is not used again."""
-    problem, _ = results["idle_connection"]
+    """Reused while young, also over TLS; after more than four idle seconds not used again."""
+    problem, _ = results[case]
 
     assert problem == ""

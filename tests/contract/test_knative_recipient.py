@@ -72,7 +72,7 @@ class Recipient:
         make = binary if mode == "binary" else structured
         if self.name == "score":
             return make(page_change(), **attributes)
-        return make(revision_score(), type=SCORE_TYPE, **attributes)
+        return make(revision_score(), **{"type": SCORE_TYPE, **attributes})
 
     def deliver(
         self, headers: dict[str, Any], body: bytes, path: str | None = None, method: str = "POST"
@@ -148,7 +148,9 @@ def is_good(recipient: Recipient, reply: Reply) -> None:
 
 
 def ce_headers(reply: Reply) -> dict[str, str]:
-    return {name.lower(): value for name, value in reply.headers.items() if name[:3].lower() == "ce-"}
+    return {
+        name.lower(): value for name, value in reply.headers.items() if name[:3].lower() == "ce-"
+    }
 
 
 def exchange(port: int, *pieces: bytes, answers: int = 1, pause: float = 0.0) -> list[Reply]:
@@ -386,7 +388,9 @@ def test_event_without_a_required_attribute_is_400(
     assert recipient.upstream.received == []
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"1", b'"a"', b"null", b"\xff", b"\xef\xbb\xbf{}"])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"1", b'"a"', b"null", b"\xff", b"\xef\xbb\xbf{}"]
+)
 @pytest.mark.parametrize("mode", ["binary", "structured"])
 def test_event_body_not_an_object_is_400(recipient: Recipient, mode: str, body: bytes) -> None:
     """Data or envelope that is no JSON object is never repeated."""
@@ -419,7 +423,9 @@ def test_method_not_post_is_405(recipient: Recipient, method: str) -> None:
     assert "POST" in reply.headers["Allow"]
 
 
-@pytest.mark.parametrize("name", ["nope", "DRAFTTOPIC", "drafttopic%20", "%C3%A9", "%ff", "x" * 5000])
+@pytest.mark.parametrize(
+    "name", ["nope", "DRAFTTOPIC", "drafttopic%20", "%C3%A9", "%ff", "x" * 3000]
+)
 def test_row_unknown_is_422_with_the_rows(score: Recipient, name: str) -> None:
     """An unknown row is not 404, which would be repeated; the answer lists the rows."""
     reply = score.deliver(*score.event(), path=f"/models/{name}")
@@ -437,7 +443,6 @@ def test_row_unknown_is_422_with_the_rows(score: Recipient, name: str) -> None:
         "/models/drafttopic/",
         "/models/drafttopic/x",
         "/models//drafttopic",
-        "//models/drafttopic",
         "/models/a%2Fb",
         "/models/drafttopic;x",
         "/Models/drafttopic",
@@ -455,9 +460,9 @@ def test_path_unknown_is_404_as_json(recipient: Recipient, path: str) -> None:
     assert recipient.upstream.received == []
 
 
-def test_path_of_egress_doubled_is_404_as_json(egress: Recipient) -> None:
-    """`//` is not `/`."""
-    is_error(egress.deliver(*egress.event(), path="//"), 404, "no_such_path")
+def test_path_with_leading_slashes_is_no_redirect(recipient: Recipient) -> None:
+    """A base URL that ends in a slash must not make a 3xx, after which the body would be lost."""
+    is_good(recipient, recipient.deliver(*recipient.event(), path="/" + recipient.path))
 
 
 def test_query_is_allowed_and_ignored(recipient: Recipient) -> None:
@@ -511,21 +516,40 @@ def test_body_over_the_limit_chunked_is_413_unread(recipient: Recipient) -> None
     is_error(reply, 413, "body_too_large")
 
 
-def test_body_far_over_the_limit_is_not_read_to_its_end(recipient: Recipient) -> None:
-    """After 413 the connection takes no more than a bounded rest of the body."""
+def test_body_far_over_the_limit_does_not_hold_up_others(recipient: Recipient) -> None:
+    """A client that goes on sending after 413 costs other senders nothing."""
     headers, _ = recipient.event()
-    start = head(recipient.path, headers, "Content-Length: 500000000")
-    sent = 0
-    with socket.create_connection(("127.0.0.1", recipient.port), timeout=2) as sock:
-        sock.sendall(start)
-        with suppress(OSError):
-            for _ in range(500):
-                sock.sendall(bytes(1_000_000))
-                sent += 1_000_000
-    after = recipient.deliver(*recipient.event())
+    start = head(recipient.path, headers, "Content-Length: 30000000")
 
-    assert sent < 100_000_000
-    is_good(recipient, after)
+    def flood() -> None:
+        with socket.create_connection(("127.0.0.1", recipient.port), timeout=5) as sock:
+            with suppress(OSError):
+                sock.sendall(start)
+                for _ in range(30):
+                    sock.sendall(bytes(1_000_000))
+
+    thread = threading.Thread(target=flood)
+    thread.start()
+    slowest = 0.0
+    replies = []
+    while thread.is_alive() or not replies:
+        begun = time.monotonic()
+        replies.append(recipient.deliver(*recipient.event()))
+        slowest = max(slowest, time.monotonic() - begun)
+        time.sleep(0.02)
+
+    for reply in replies:
+        is_good(recipient, reply)
+    assert slowest < 0.5
+
+
+def test_body_sent_whole_over_the_limit_is_still_told_413(recipient: Recipient) -> None:
+    """A sender that reads only after it has written all of the body gets the answer, no reset."""
+    headers, _ = recipient.event()
+
+    reply = recipient.deliver(headers, bytes(20 * MAX_BODY))
+
+    is_error(reply, 413, "body_too_large")
 
 
 @pytest.mark.parametrize("extra", [0, 1], ids=["at_the_limit", "one_over"])
@@ -563,6 +587,20 @@ def test_body_half_sent_then_closed_is_rejected_as_disconnected(recipient: Recip
     assert recipient.upstream.received == []
     (line,) = recipient.log_since(mark)
     assert (line["level"], line["reason"]) == ("WARNING", "client_disconnected")
+
+
+def test_body_cut_off_behind_complete_json_is_not_handled(recipient: Recipient) -> None:
+    """Less than the declared length is no request, even if what came happens to be JSON."""
+    headers, body = recipient.event()
+    recipient.upstream.received.clear()
+    with socket.create_connection(("127.0.0.1", recipient.port), timeout=5) as sock:
+        sock.sendall(head(recipient.path, headers, f"Content-Length: {len(body) + 9}") + body)
+        sock.shutdown(socket.SHUT_WR)
+        with sock.makefile("rb") as file:
+            reply = read(file)
+
+    assert reply.status == 400
+    assert recipient.upstream.received == []
 
 
 @pytest.mark.parametrize(
@@ -722,8 +760,8 @@ def hostile(member: str, value: str) -> dict[str, Any]:
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.parametrize(
     "member",
-    ["wiki_id", "domain", "page_title", "id", "request_id", "uri", "stream", "page_change_kind", "dt"],
-)  # fmt: skip
+    "wiki_id domain page_title id request_id uri stream page_change_kind dt".split(),
+)
 def test_hostile_value_never_reaches_the_upstreams_address(
     score: Recipient, member: str, value: str
 ) -> None:
@@ -747,11 +785,10 @@ def test_hostile_value_never_reaches_the_upstreams_address(
             "x-request-id",
         }
         assert received.body == b'{"rev_id":1300200300}'
-    if member in ("wiki_id", "id", "stream", "dt"):
-        assert score.upstream.received == [] or value in ("ENWIKI", HOSTILE["colon"]) or (
-            member in ("id", "stream") and re.fullmatch(r"[!#$&-~]{1,128}", value)
-        )
-    if member in ("domain", "page_title", "request_id", "uri") and value:
+    safe = re.fullmatch(r"[!#$&-~]{1,128}", value)
+    if member in ("wiki_id", "dt") or (member in ("id", "stream") and not safe):
+        assert (reply.status, score.upstream.received) == (422, [])
+    elif member != "page_change_kind" and value:
         assert reply.status == 200
 
 
@@ -881,9 +918,10 @@ def test_fuzz_mutated_documents_never_give_a_5xx(
 
 
 PIECES = [
-    b"%", b"%41", b"%zz", b"%C0%A0", b"%00", b"%0d%0a", b'"', b'"a"', b"\\", b" ", b"\xe9", b"\xc3\xa9",
-    b"\xff", b"\xef\xbf\xbe", b",", b"1.0", b"a" * 3000, b"\t", b"{", b"\x7f", b"2026-01-01T00:00:00Z",
-    b"application/json", b"charset=utf-8", b";", b"", b"00-" + b"1" * 32 + b"-" + b"2" * 16 + b"-01",
+    b"%", b"%41", b"%zz", b"%C0%A0", b"%00", b"%0d%0a", b'"', b'"a"', b"\\", b" ", b"\xe9",
+    b"\xc3\xa9", b"\xff", b"\xef\xbf\xbe", b",", b"1.0", b"a" * 3000, b"\t", b"{", b"\x7f", b";",
+    b"", b"2026-01-01T00:00:00Z", b"application/json", b"charset=utf-8",
+    b"00-" + b"1" * 32 + b"-" + b"2" * 16 + b"-01",
 ]  # fmt: skip
 NAMES = [
     "ce-id", "ce-source", "ce-type", "ce-specversion", "ce-time", "ce-subject", "ce-dataschema",
@@ -937,9 +975,8 @@ def grown(after: dict[str, float], before: dict[str, float]) -> dict[str, float]
 
 def test_metrics_count_exactly_what_was_sent(score: Recipient) -> None:
     """N events sent are N events counted, by outcome and by reason."""
-    events, errors = counts(score, "sinks_events_total", "outcome"), counts(
-        score, "sinks_errors_total", "reason"
-    )
+    events = counts(score, "sinks_events_total", "outcome")
+    errors = counts(score, "sinks_errors_total", "reason")
     headers, body = score.event()
     for _ in range(5):
         score.deliver(headers, body)
@@ -962,7 +999,6 @@ def test_metrics_count_exactly_what_was_sent(score: Recipient) -> None:
         "malformed_data": 3,
         "deadline": 2,
     }
-    assert counts(score, "sinks_in_flight", "sink") == {} or True
 
 
 def test_metrics_labels_are_bounded(recipient: Recipient) -> None:

@@ -450,7 +450,11 @@ def test_request_unsafe_request_id_is_not_sent(scoring: Scoring, request_id: str
 
 def test_clients_three_hundred_half_open_do_not_stop_scoring(scoring: Scoring) -> None:
     """Connections that never send a whole request leave the others alone."""
-    halves = (b"", b"POST /models/drafttopic HT", b"POST /models/drafttopic HTTP/1.1\r\nHost: x\r\n")
+    halves = (
+        b"",
+        b"POST /models/drafttopic HT",
+        b"POST /models/drafttopic HTTP/1.1\r\nHost: x\r\n",
+    )
     body = b"POST /models/drafttopic HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"
     with ExitStack() as stack:
         for number in range(300):

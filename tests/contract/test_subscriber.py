@@ -45,7 +45,7 @@ def event(mode: cloudevent.Mode = "binary", **attributes: str) -> Event:
 
 def at(url: str) -> Trigger:
     """A Trigger with this subscriber."""
-    return Trigger("one", lambda _event: True, url)
+    return Trigger("one", "default", lambda _event: True, url)
 
 
 def delivered(behave: Behave, sent: Event | None = None, seconds: float = 10) -> Delivery:

@@ -26,7 +26,7 @@ def event(kind: str = "in", event_id: str = "event-1") -> Event:
 
 def trigger(name: str, kind: str = "in") -> Trigger:
     """A Trigger that takes one type."""
-    return Trigger(name, lambda each: each.type == kind, f"http://{name}")
+    return Trigger(name, "default", lambda each: each.type == kind, f"http://{name}")
 
 
 def taken(at: Trigger, each: Event) -> Delivery:
@@ -196,7 +196,7 @@ def test_route_with_only_delivers_to_that_trigger_alone() -> None:
         seen.append(at.name)
         return taken(at, each)
 
-    routes = Router([trigger(f"t{n}") for n in range(3)], deliver).route(event(), "t1")
+    routes = Router([trigger(f"t{n}") for n in range(3)], deliver).route(event(), ["t1"])
 
     assert outcomes(routes) == [("t1", [("t1", "relayed", None)])]
     assert seen == ["t1"]
@@ -211,7 +211,7 @@ def test_route_with_only_lets_replies_go_to_all_triggers() -> None:
         trigger("audit", "out"),
     ]
 
-    routes = Router(triggers, replying({"one": event("out")})).route(event(), "one")
+    routes = Router(triggers, replying({"one": event("out")})).route(event(), ["one"])
 
     assert outcomes(routes) == [
         (
@@ -223,9 +223,9 @@ def test_route_with_only_lets_replies_go_to_all_triggers() -> None:
 
 def test_route_with_only_does_not_pass_by_its_filter() -> None:
     """A Trigger that does not take the event does not get it by being named."""
-    routes = Router([trigger("one"), trigger("two", "out")], taken).route(event(), "two")
+    routes = Router([trigger("one"), trigger("two", "out")], taken).route(event(), ["two"])
 
-    assert outcomes(routes) == [("two", [(None, "ignored", "no_trigger")])]
+    assert outcomes(routes) == [(None, [(None, "ignored", "no_trigger")])]
 
 
 def test_route_of_an_endless_reply_is_rejected_after_255_hops() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 
 from sinks.environment import InvalidSettings, or_exit, stop
@@ -21,7 +22,6 @@ from sinks.setting_values import (
     number,
     predictor_url,
     service_urls,
-    text,
     url,
     url_list,
     whole,
@@ -420,11 +420,14 @@ def test_shim_settings_tokens_file_in_production_starts(tmp_path: Path) -> None:
 
 def test_shown_shim_settings_mask_secrets() -> None:
     """The start-up line shows all settings, but secrets only as being set."""
-    settings = ShimSettings.from_env({**SHIM, "K_CA_CERTS": "-----BEGIN Zq7", "K_SINK": "http://b"})
+    pem = Path(certifi.where()).read_text(encoding="ascii").partition("-----END CERTIFICATE-----")
+    authority = "".join(pem[:2])[-4000:]
+    authority = authority[authority.index("-----BEGIN") :]
+    settings = ShimSettings.from_env({**SHIM, "K_CA_CERTS": authority, "K_SINK": "http://b"})
 
     seen = shown(settings)
 
-    assert "Zq7" not in str(seen)
+    assert authority[40:80] not in str(seen)
     assert (seen["k_ca_certs"], seen["k_sink"]) == ("***", "http://b")
 
 
@@ -438,7 +441,6 @@ def test_shown_unset_secret_is_empty() -> None:
 @pytest.mark.parametrize(
     ("parse", "value", "expected"),
     [
-        pytest.param(text, "a\nb", "a\nb", id="text"),
         pytest.param(boolean, "true", True, id="true"),
         pytest.param(boolean, "false", False, id="false"),
         pytest.param(choice("a", "b"), "b", "b", id="choice"),
