@@ -35,3 +35,9 @@ class Pool:
         # After a burst the oldest would never be taken again, and their peers have hung up.
         while idle and connection.idle_since - idle[0].idle_since >= self._idle_seconds:
             idle.popleft().close()
+
+    def close(self) -> None:
+        """Close all that are idle."""
+        for idle in self._idle.values():
+            while idle:
+                idle.pop().close()

@@ -17,7 +17,7 @@ from sinks.errors import BadAnswer, MalformedEvent, Rejected, SinkError, Unavail
 from sinks.http_client import HttpClient
 
 # What the texts of a permanent 500 contain; every other 500 may pass with time.
-_PERMANENT_500 = ("is not allowed in stream", "could not be extracted")
+_PERMANENT_500 = ("is not allowed in stream", "could not be extracted", "Message size too large")
 
 
 class EventGate:

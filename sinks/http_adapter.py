@@ -81,7 +81,8 @@ class DeadlineAdapter(BaseAdapter):
         return self._exchange(origin, fresh, message, request, timeout)
 
     def close(self) -> None:
-        """Idle connections end with the process."""
+        """Close all idle connections."""
+        self._pool.close()
 
     def _connect(self, scheme: str, host: str, port: int, deadline: Deadline) -> Connection:
         if scheme == "https" and self._tls is None:

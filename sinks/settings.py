@@ -32,6 +32,8 @@ from sinks.setting_values import (
 
 # A key of app.config that the server sets: a function that tells whether it has been told to stop.
 STOPPING: Final = "SINKS_STOPPING"
+_MAX_BODY_BYTES: Final = ("MAX_BODY_BYTES", whole(1024, 2**30), 4 * 2**20)
+_MAX_IN_FLIGHT: Final = ("MAX_IN_FLIGHT", whole(1, 100_000), 1000)
 _SECRET: Final = ("k_ca_certs",)
 
 
@@ -42,6 +44,7 @@ class ServerSettings:
     port: int
     log_level: str
     max_in_flight: int
+    max_body_bytes: int
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -51,7 +54,8 @@ class ServerSettings:
             cls(
                 port=env.read("PORT", whole(1, 65535), 8080),
                 log_level=env.read("LOG_LEVEL", levels, "INFO"),
-                max_in_flight=env.read("MAX_IN_FLIGHT", whole(1, 100_000), 1000),
+                max_in_flight=env.read(*_MAX_IN_FLIGHT),
+                max_body_bytes=env.read(*_MAX_BODY_BYTES),
             )
         )
 
@@ -89,8 +93,8 @@ def _shared(env: Environment, deadline_seconds: float) -> dict[str, Any]:
         "event_deadline_seconds": env.read(
             "EVENT_DEADLINE_SECONDS", number(0.1, 3600), deadline_seconds
         ),
-        "max_body_bytes": env.read("MAX_BODY_BYTES", whole(1024, 2**30), 4 * 2**20),
-        "max_in_flight": env.read("MAX_IN_FLIGHT", whole(1, 100_000), 1000),
+        "max_body_bytes": env.read(*_MAX_BODY_BYTES),
+        "max_in_flight": env.read(*_MAX_IN_FLIGHT),
         "ca_file": env.read("CA_FILE", authorities_file, None),
     }
 

@@ -54,6 +54,12 @@ class Running:
         return self.log_path.read_text(encoding="utf-8", errors="replace")
 
 
+def clean_env(env: Mapping[str, str]) -> dict[str, str]:
+    """Return a small environment: the variables given, and few of this process's own."""
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    return {**kept, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT), **env}
+
+
 def gunicorn(app: str, *args: str) -> list[str]:
     """Return the command that serves `app` as in production, but on an inherited socket."""
     config = ["-c", str(ROOT / "gunicorn.conf.py"), "-b", "fd://{fd}", "--graceful-timeout", "5"]
@@ -87,12 +93,11 @@ def launched(server: Server, sock: socket.socket, logs: Path) -> Iterator[Runnin
     port = sock.getsockname()[1]
     logs.mkdir(parents=True, exist_ok=True)
     log_path = logs / f"{server.name}-{port}.log"
-    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     with sock, log_path.open("wb") as log:
         process = subprocess.Popen(  # noqa: S603  # our own commands
             [part.replace("{fd}", str(sock.fileno())) for part in server.command],
             cwd=ROOT,
-            env={**kept, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT), **server.env},
+            env=clean_env(server.env),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -71,7 +71,9 @@ def test_server_settings_empty_environment_gives_defaults() -> None:
     """Without any variable the server listens on 8080 and admits 1000 deliveries."""
     settings = ServerSettings.from_env({})
 
-    assert settings == ServerSettings(port=8080, log_level="INFO", max_in_flight=1000)
+    assert settings == ServerSettings(
+        port=8080, log_level="INFO", max_in_flight=1000, max_body_bytes=4 * 2**20
+    )
 
 
 def test_score_settings_required_only_gives_defaults() -> None:
@@ -135,7 +137,7 @@ def test_settings_empty_variables_are_as_if_unset(
 def test_settings_every_variable_is_read(tmp_path: Path) -> None:
     """Each variable reaches the value that is named after it."""
     ca_file = tmp_path / "ca.pem"
-    ca_file.touch()
+    ca_file.write_bytes(Path(certifi.where()).read_bytes())
     shared = {
         "ENVIRONMENT": "production",
         "STREAM_NAMES": "test",
