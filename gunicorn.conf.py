@@ -7,6 +7,8 @@ and half-open connections do not hold it up.
 import gc
 from typing import Any
 
+from gunicorn.glogging import Logger
+
 from sinks.environment import or_exit
 from sinks.settings import STOPPING, ServerSettings
 
@@ -38,7 +40,6 @@ logconfig_dict = {
     "loggers": {
         "sinks": {"level": _server.log_level},
         "gunicorn.error": {"level": _server.log_level, "handlers": [], "propagate": True},
-        "gunicorn.access": {"level": "ERROR", "handlers": [], "propagate": False},
     },
 }
 
@@ -46,6 +47,16 @@ logconfig_dict = {
 # After a refused body gunicorn reads what is left of it, so that a sender who writes first and
 # reads later gets its 413 and no reset; one that has declared far more would hold up everybody.
 _MOST_READ_IN_VAIN = _server.max_body_bytes + 8 * 2**20
+
+
+class NoAccessLog(Logger):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn would gather what an access line may show for every request, and then drop it."""
+
+    def access(self, *_: Any) -> None:
+        return
+
+
+logger_class = NoAccessLog
 
 
 def pre_request(_worker: Any, req: Any) -> None:
