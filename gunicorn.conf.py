@@ -9,13 +9,12 @@ from typing import Any
 
 from gunicorn.glogging import Logger
 
-from sinks.environment import or_exit
-from sinks.settings import STOPPING, ServerSettings
+from sinks.server_settings import STOPPING, ServerSettings
 
 # What start-up makes lives as long as the process: collecting it again and again only costs time.
 gc.disable()
 
-_server = or_exit(ServerSettings.from_env)
+_server = ServerSettings.from_env()
 
 bind = f"0.0.0.0:{_server.port}"
 worker_class = "gevent"
@@ -26,8 +25,8 @@ worker_connections = _server.max_in_flight + 1000
 keepalive = 100
 # A worker that has not yielded for this long hangs; waiting for upstreams yields.
 timeout = 60
-# Above the longest deadline that an event can have (the shim's 300 s are its caller's patience).
-graceful_timeout = 310
+# Above the longest deadline that an event can have.
+graceful_timeout = int(_server.event_deadline_seconds) + 10
 # The heartbeat file must not wait for a disk, and the root file system may be read-only.
 worker_tmp_dir = "/dev/shm"  # noqa: S108
 control_socket_disable = True
@@ -49,7 +48,7 @@ logconfig_dict = {
 _MOST_READ_IN_VAIN = _server.max_body_bytes + 8 * 2**20
 
 
-class NoAccessLog(Logger):  # type: ignore[misc]  # gunicorn has no types
+class NoAccessLog(Logger):
     """gunicorn would gather what an access line may show for every request, and then drop it."""
 
     def access(self, *_: Any) -> None:

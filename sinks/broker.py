@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import requests
+
 from sinks import cloudevent
 from sinks.cloudevent import Event
 from sinks.deadline import Deadline
 from sinks.envelope import trace_of
-from sinks.errors import Rejected, Unavailable
+from sinks.errors import BadAnswer, Rejected, SinkError, Unavailable
 from sinks.http_client import HttpClient
 
 _RETRIED_4XX = (401, 403, 404, 408, 409, 429)
@@ -26,7 +28,7 @@ class Broker:
         self._overrides = overrides
 
     def post(self, event: Event, deadline: Deadline) -> None:
-        """Return once the Broker has taken the event.
+        """Return once the Broker has taken the event: a 2xx, empty as every ingress answers.
 
         raises: Rejected for what it never takes; Unavailable, BadAnswer, DeadlineExceeded.
         """
@@ -34,10 +36,21 @@ class Broker:
         message = cloudevent.encode(overridden, event.mode)
         headers = {**message.headers, **trace_of(event.attributes)}
         response = self._http.post(self._url, message.body, headers, deadline)
-        status = response.status_code
-        if 200 <= status < 300:
-            return
-        said = f"the Broker answered {status}"
-        if 400 <= status < 500 and status not in _RETRIED_4XX:
-            raise Rejected("rejected_by_broker", said, stage="broker")
-        raise Unavailable("broker_failed", f"{said}: check K_SINK", stage="broker")
+        if not (200 <= response.status_code < 300) or response.content:
+            raise _failure(response)
+
+
+def _failure(response: requests.Response) -> SinkError:
+    status = response.status_code
+    said = f"the Broker answered {status}"
+    error: SinkError
+    if 200 <= status < 300:
+        error = BadAnswer("upstream_bad_answer", f"{said} with a body, as no Broker: check K_SINK")
+    elif 400 <= status < 500 and status not in _RETRIED_4XX:
+        error = Rejected("rejected_by_broker", said)
+    else:
+        error = Unavailable("broker_failed", f"{said}: check K_SINK")
+    error.stage = "broker"
+    error.upstream_text = response.content.decode("utf-8", "replace")
+    error.retry_after = response.headers.get("Retry-After")
+    return error

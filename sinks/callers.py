@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hmac
+import logging
 import re
 import threading
 from pathlib import Path
 
+from sinks import log
 from sinks.errors import Unauthenticated
 
 _LINE = re.compile(r"([A-Za-z0-9._-]{1,64})=([!-~]{16,512})")
@@ -30,6 +32,7 @@ class Callers:
         self._lock = threading.Lock()
         self._changed = 0
         self._tokens: dict[str, bytes] = {}
+        self._complained = ""
         self._reload()
 
     def client(self, authorization: str | None) -> str:
@@ -57,8 +60,12 @@ class Callers:
         """A file being rewritten, or rewritten wrongly, leaves the last good tokens in force."""
         try:
             self._reload()
-        except InvalidTokens:
-            return
+            self._complained = ""
+        except InvalidTokens as error:
+            if str(error) != self._complained:
+                self._complained = str(error)
+                detail = f"{error}; the tokens read before stay in force"
+                log.write(logging.ERROR, "TOKENS_FILE cannot be read again", {"detail": detail})
 
     def _reload(self) -> None:
         if self._file is None:
@@ -81,5 +88,8 @@ class Callers:
                 f"{self._file}: line {', '.join(wrong)}: has to be client=token, the token with at"
                 " least 16 characters"
             )
+        names = [match[1] for match in matches.values() if match]
+        if len(set(names)) < len(names):
+            raise InvalidTokens(f"{self._file}: a client has two lines; give each its own name")
         self._tokens = {match[1]: match[2].encode() for match in matches.values() if match}
         self._changed = changed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 from sinks.connection import Connection
@@ -33,8 +34,9 @@ class Pool:
         idle = self._idle.setdefault(origin, deque())
         idle.append(connection)
         # After a burst the oldest would never be taken again, and their peers have hung up.
-        while idle and connection.idle_since - idle[0].idle_since >= self._idle_seconds:
-            idle.popleft().close()
+        with suppress(IndexError):  # another thread may take the last one
+            while connection.idle_since - idle[0].idle_since >= self._idle_seconds:
+                idle.popleft().close()
 
     def close(self) -> None:
         """Close all that are idle."""

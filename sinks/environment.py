@@ -16,7 +16,14 @@ T = TypeVar("T")
 
 
 class InvalidSettings(ValueError):
-    """The environment does not make settings; the text has one line per problem."""
+    """The environment does not make settings; the text has one line per problem.
+
+    settings: what could be read, with defaults for the rest; only to look for more problems.
+    """
+
+    def __init__(self, problems: str, settings: object) -> None:
+        super().__init__(problems)
+        self.settings = settings
 
 
 class Environment:
@@ -45,7 +52,7 @@ class Environment:
     def made(self, settings: T) -> T:
         """Return the settings. raises: InvalidSettings if anything was wrong."""
         if self.problems:
-            raise InvalidSettings("\n".join(self.problems))
+            raise InvalidSettings("\n".join(self.problems), settings)
         return settings
 
 

@@ -32,7 +32,7 @@ FIELDS: Final = frozenset(
         "trigger",
         "duration_seconds",
         "trace_id",
-        "request_id",
+        "path",
         "upstream_text",
         "settings",
     }

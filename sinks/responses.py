@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from flask import Response
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException
 
 from sinks import cloudevent, jsondata
 from sinks.answer import Answer
@@ -56,17 +56,12 @@ def bug(raised: Exception) -> SinkError:
     return Bug("bug", f"an error of ours ({type(raised).__name__}); the log has the traceback")
 
 
-def http_error(raised: HTTPException) -> Response:
-    """Return Flask's own errors in the one JSON shape: its pages would crash a dispatcher."""
-    if isinstance(raised, MethodNotAllowed):
-        response = failed(WrongMethod("method_not_allowed", "events are POSTed"), None)
-        response.headers["Allow"] = ", ".join(sorted(raised.valid_methods or ()))
-        return response
-    error: SinkError
+def error_of(raised: HTTPException) -> SinkError:
+    """Return Flask's own errors as ours: its pages would crash a dispatcher."""
+    if raised.code == 405:
+        return WrongMethod("method_not_allowed", "events are POSTed")
     if raised.code == 404:
-        error = NoSuchPath("no_such_path", "no such path: check subscriber.uri of the Trigger")
-    elif raised.code is not None and raised.code < 500:
-        error = MalformedEvent("malformed_event", f"{raised.name}: check the request line")
-    else:
-        error = bug(raised)
-    return failed(error, None)
+        return NoSuchPath("no_such_path", "no such path: check subscriber.uri of the Trigger")
+    if raised.code is not None and raised.code < 500:
+        return MalformedEvent("malformed_event", f"{raised.name}: check the request line")
+    return bug(raised)

@@ -84,7 +84,9 @@ def _predict(
         return row.prediction(answer, change)
     except UnknownRevision as error:
         if age_seconds(change.dt, now) < scoring.young_revision_seconds:
-            raise Unavailable("revision_not_yet_known", error.detail, stage="predictor") from error
+            young = Unavailable("revision_not_yet_known", error.detail, stage="predictor")
+            young.upstream_text = error.upstream_text
+            raise young from error
         raise
     except WrongShape as error:
         raise BadAnswer(

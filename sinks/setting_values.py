@@ -16,7 +16,7 @@ import orjson
 from sinks.attributes import CORE, MAX_ATTRIBUTE_CHARS, is_sendable
 
 _PLACEHOLDER = re.compile(r"\{(?:isvc|namespace)\}")
-_HOST = re.compile(r"[A-Za-z0-9.-]+(?::\d{1,5})?")
+_HOST = re.compile(r"[A-Za-z0-9.-]+(?::[0-9]{1,5})?")
 
 
 class NotValid(ValueError):
@@ -125,6 +125,8 @@ def service_urls(value: str) -> Mapping[str, str]:
         if not separator or not re.fullmatch(r"\*|[a-z0-9-]{1,63}", name):
             raise NotValid("has to be comma-separated name=URL, such as score-sink=http://host")
         url(address.replace("{name}", "x").replace("{namespace}", "x"))
+        if name in urls:
+            raise NotValid(f"names {name} twice")
         urls[name] = address
     return urls
 
@@ -159,7 +161,7 @@ def authorities(value: str) -> str:
     """PEM text of certificate authorities"""
     try:
         ssl.create_default_context(cadata=value)
-    except OSError:
+    except (OSError, TypeError):
         raise NotValid("has to be the PEM text of certificate authorities") from None
     return value
 

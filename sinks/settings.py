@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from sinks.environment import Environment
 from sinks.models import ROWS
+from sinks.server_settings import LOG_LEVEL, MAX_BODY_BYTES, MAX_IN_FLIGHT, PORT, event_deadline
 from sinks.setting_values import (
     authorities,
     authorities_file,
@@ -26,38 +27,10 @@ from sinks.setting_values import (
     service_urls,
     url,
     url_list,
-    whole,
     words,
 )
 
-# A key of app.config that the server sets: a function that tells whether it has been told to stop.
-STOPPING: Final = "SINKS_STOPPING"
-_MAX_BODY_BYTES: Final = ("MAX_BODY_BYTES", whole(1024, 2**30), 4 * 2**20)
-_MAX_IN_FLIGHT: Final = ("MAX_IN_FLIGHT", whole(1, 100_000), 1000)
-_SECRET: Final = ("k_ca_certs",)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerSettings:
-    """What the WSGI server needs."""
-
-    port: int
-    log_level: str
-    max_in_flight: int
-    max_body_bytes: int
-
-    @classmethod
-    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        env = Environment(environ)
-        levels = choice("DEBUG", "INFO", "WARNING", "ERROR")
-        return env.made(
-            cls(
-                port=env.read("PORT", whole(1, 65535), 8080),
-                log_level=env.read("LOG_LEVEL", levels, "INFO"),
-                max_in_flight=env.read(*_MAX_IN_FLIGHT),
-                max_body_bytes=env.read(*_MAX_BODY_BYTES),
-            )
-        )
+_LONG: Final = ("k_ca_certs",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +38,6 @@ class SinkSettings:
     """What all sinks need.
 
     environment:             dev, staging or production.
-    stream_names:            production, or test for streams that nobody depends on.
     event_deadline_seconds:  for everything one event needs.
     max_body_bytes:          of a request, and of an upstream's answer.
     max_in_flight:           deliveries worked on at a time; more are deferred.
@@ -73,8 +45,6 @@ class SinkSettings:
     """
 
     environment: str
-    stream_names: str
-    schema_base_uri: str
     event_deadline_seconds: float
     max_body_bytes: int
     max_in_flight: int
@@ -82,29 +52,36 @@ class SinkSettings:
 
 
 def _shared(env: Environment, deadline_seconds: float) -> dict[str, Any]:
+    for server_setting in (PORT, LOG_LEVEL):
+        env.read(*server_setting)  # used by gunicorn.conf.py; here only to tell what is wrong
     return {
         "environment": env.read("ENVIRONMENT", choice("dev", "staging", "production"), "dev"),
-        "stream_names": env.read("STREAM_NAMES", choice("production", "test"), "production"),
-        "schema_base_uri": env.read(
-            "SCHEMA_BASE_URI",
-            schema_base_uri,
-            "https://schema.wikimedia.org/repositories/primary/jsonschema",
-        ).rstrip("/"),
-        "event_deadline_seconds": env.read(
-            "EVENT_DEADLINE_SECONDS", number(0.1, 3600), deadline_seconds
-        ),
-        "max_body_bytes": env.read(*_MAX_BODY_BYTES),
-        "max_in_flight": env.read(*_MAX_IN_FLIGHT),
+        "event_deadline_seconds": event_deadline(env, deadline_seconds),
+        "max_body_bytes": env.read(*MAX_BODY_BYTES),
+        "max_in_flight": env.read(*MAX_IN_FLIGHT),
         "ca_file": env.read("CA_FILE", authorities_file, None),
     }
 
 
+def _stream_names(env: Environment) -> str:
+    return env.read("STREAM_NAMES", choice("production", "test"), "production")
+
+
+def _schema_base_uri(env: Environment) -> str:
+    default = "https://schema.wikimedia.org/repositories/primary/jsonschema"
+    return env.read("SCHEMA_BASE_URI", schema_base_uri, default).rstrip("/")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreSettings(SinkSettings):
-    """predictor_url:  base URL, may contain {isvc} and {namespace}.
-    predictor_host:  template of the Host header; empty: none.
+    """stream_names:  production, or test for streams that nobody depends on.
+    schema_base_uri:  what makes a `$schema` absolute, for `dataschema`.
+    predictor_url:    base URL, may contain {isvc} and {namespace}.
+    predictor_host:   template of the Host header; empty: none.
     """
 
+    stream_names: str
+    schema_base_uri: str
     predictor_url: str
     predictor_host: str
     max_event_age_seconds: float
@@ -116,6 +93,8 @@ class ScoreSettings(SinkSettings):
         return env.made(
             cls(
                 **_shared(env, 60),
+                stream_names=_stream_names(env),
+                schema_base_uri=_schema_base_uri(env),
                 predictor_url=env.require("PREDICTOR_URL", predictor_url, ""),
                 predictor_host=env.read("PREDICTOR_HOST", host_template, ""),
                 max_event_age_seconds=env.read("MAX_EVENT_AGE_SECONDS", number(0, 1e9), 0.0),
@@ -139,11 +118,10 @@ class EgressSettings(SinkSettings):
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
         env = Environment(environ)
-        shared = _shared(env, 140)
-        test = shared["stream_names"] == "test"
+        test = _stream_names(env) == "test"
         rows = frozenset(row.test_stream if test else row.stream for row in ROWS)
         settings = cls(
-            **shared,
+            **_shared(env, 140),
             eventgate_urls=env.require("EVENTGATE_URLS", url_list, ()),
             eventgate_connect_timeout_seconds=env.read(
                 "EVENTGATE_CONNECT_TIMEOUT_SECONDS", number(0.1, 60), 2.0
@@ -172,7 +150,8 @@ class EgressSettings(SinkSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShimSettings(SinkSettings):
-    """k_sink:  URL of a Broker; empty: the shim routes by the Triggers itself.
+    """schema_base_uri:  what makes a `$schema` absolute, for `dataschema`.
+    k_sink:          URL of a Broker; empty: the shim routes by the Triggers itself.
     k_ce_overrides:  extensions that a SinkBinding wants on every event.
     k_ca_certs:      PEM text of the Broker's authorities.
     triggers_dir:    directories of Trigger files.
@@ -180,6 +159,7 @@ class ShimSettings(SinkSettings):
     tokens_file:     lines `client=token`; None: no tokens.
     """
 
+    schema_base_uri: str
     k_sink: str
     k_ce_overrides: Mapping[str, str]
     k_ca_certs: str
@@ -193,6 +173,7 @@ class ShimSettings(SinkSettings):
         env = Environment(environ)
         settings = cls(
             **_shared(env, 300),
+            schema_base_uri=_schema_base_uri(env),
             k_sink=env.read("K_SINK", url, ""),
             k_ce_overrides=env.read("K_CE_OVERRIDES", ce_overrides, {}),
             k_ca_certs=env.read("K_CA_CERTS", authorities, ""),
@@ -212,6 +193,6 @@ class ShimSettings(SinkSettings):
 
 
 def shown(settings: SinkSettings) -> dict[str, str]:
-    """Return all settings as text for the start-up log line, secrets masked."""
+    """Return all settings as text for the start-up log line, long ones as set or not."""
     values = ((field.name, getattr(settings, field.name)) for field in fields(settings))
-    return {name: "***" if value and name in _SECRET else str(value) for name, value in values}
+    return {name: "set" if value and name in _LONG else str(value) for name, value in values}

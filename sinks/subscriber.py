@@ -37,6 +37,7 @@ class Delivery:
     trigger:  its name; None where no Trigger took the event.
     event:    what was delivered.
     reply:    the event that came back, which is to be routed in turn.
+    detail:   for a failure, what the subscriber or the connection to it said.
     """
 
     trigger: str | None
@@ -44,6 +45,7 @@ class Delivery:
     outcome: Outcome
     reason: Reason | None = None
     reply: Event | None = None
+    detail: str = ""
 
 
 def deliver(http: HttpClient, trigger: Trigger, event: Event, deadline: Deadline) -> Delivery:
@@ -61,17 +63,21 @@ def deliver(http: HttpClient, trigger: Trigger, event: Event, deadline: Deadline
             http.post(trigger.subscriber, message.body, headers, deadline), trigger, event
         )
     except SinkError as error:
-        return Delivery(trigger.name, event, error.outcome, error.reason)
+        return Delivery(trigger.name, event, error.outcome, error.reason, detail=error.detail)
 
 
 def _judged(response: requests.Response, trigger: Trigger, event: Event) -> Delivery:
     status = response.status_code
     if not 200 <= status < 300:
         final = 300 <= status < 500 and status not in _RETRIED_4XX
-        reason = _reason_in(response.content)
-        if final:
-            return Delivery(trigger.name, event, "rejected", reason or "rejected_by_subscriber")
-        return Delivery(trigger.name, event, "deferred", reason or "subscriber_failed")
+        reason, words = _error_in(response.content)
+        return Delivery(
+            trigger.name,
+            event,
+            "rejected" if final else "deferred",
+            reason or ("rejected_by_subscriber" if final else "subscriber_failed"),
+            detail=f"{trigger.subscriber} answered {status}: {words}",
+        )
     reply = _reply(response)
     if reply is not None:
         return Delivery(trigger.name, event, "replied", None, reply)
@@ -84,14 +90,16 @@ def _judged(response: requests.Response, trigger: Trigger, event: Event) -> Deli
     )
 
 
-def _reason_in(body: bytes) -> Reason | None:
-    """The reason in an error body of our own sinks."""
+def _error_in(body: bytes) -> tuple[Reason | None, str]:
+    """Reason and detail in an error body of our own sinks; of others the text, for the log."""
     try:
         document = jsondata.loads(body)
     except MalformedEvent:
-        return None
+        document = None
     reason = document.get("reason") if isinstance(document, dict) else None
-    return cast(Reason, reason) if isinstance(reason, str) and reason in _REASONS else None
+    if isinstance(reason, str) and reason in _REASONS:
+        return cast(Reason, reason), str(document.get("detail"))
+    return None, body.decode("utf-8", "replace")
 
 
 def _reply(response: requests.Response) -> Event | None:

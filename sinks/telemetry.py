@@ -2,7 +2,7 @@
 
 sinks_events_total{sink,outcome}         events by outcome
 sinks_errors_total{sink,stage,reason}    rejected and deferred events by where and why
-sinks_handle_seconds{sink}               from the first byte of the request to the answer
+sinks_handle_seconds{sink}               from the head of the request to the answer
 sinks_upstream_seconds{sink,upstream}    one call of a predictor, EventGate, subscriber or Broker
 sinks_in_flight{sink}                    events being worked on
 """
@@ -41,7 +41,7 @@ class Telemetry:
         )
         handle = Histogram(
             "sinks_handle_seconds",
-            "Seconds from the first byte of the request to the answer",
+            "Seconds from the head of the request to the answer",
             ["sink"],
             buckets=_SECONDS,
             registry=self._registry,

@@ -1,6 +1,6 @@
 """RFC 3339 timestamps as text: read liberally, written as `YYYY-MM-DDTHH:MM:SS[.f]Z`.
 
-Seconds and fractions are copied, never computed, so nine digits and leap seconds survive.
+Seconds and fractions are copied, never computed, so nine digits survive.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 _RFC3339 = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt ]([01]\d|2[0-3]):([0-5]\d):([0-5]\d|60)(\.\d+)?"
+    r"(\d{4}-\d\d-\d\d)[Tt ]([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(\.\d{1,9})?\d*"
     r"(?:([Zz])|([+-])([01]\d|2[0-3]):([0-5]\d))",
     re.ASCII,
 )
@@ -18,7 +18,9 @@ _RFC3339 = re.compile(
 def utc_time(text: str) -> str:
     """Return the same instant as `...T...Z`.
 
-    raises: ValueError if `text` is not RFC 3339, names no real day, or leaves the years 1-9999.
+    A fraction is cut after nine digits, the most that Go reads.
+    raises: ValueError if `text` is not RFC 3339, names no real day, leaves the years 1-9999, or is
+            a leap second, which neither Go nor Python read.
     """
     match = _RFC3339.fullmatch(text)
     if match is None:

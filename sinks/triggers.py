@@ -38,7 +38,7 @@ class Trigger:
 
 
 def load(directories: Iterable[Path], service_urls: ServiceUrls) -> tuple[Trigger, ...]:
-    """Return the Triggers of all `*.yaml` files, in order of their names.
+    """Return the Triggers of all `*.yaml` and `*.yml` files, in order of their names.
 
     directories:   each read by itself, not below.
     service_urls:  Service name -> base URL; `*` -> template with {name} and {namespace}.
@@ -67,8 +67,8 @@ def _resources(directories: Iterable[Path], problems: list[str]) -> Iterator[tup
         if not directory.is_dir():
             problems.append(f"{directory}: not a directory")
             continue
-        for path in sorted(directory.glob("*.yaml")):
-            if path.name == "kustomization.yaml":
+        for path in sorted((*directory.glob("*.yaml"), *directory.glob("*.yml"))):
+            if path.stem == "kustomization":
                 continue
             try:
                 resources = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))

@@ -6,7 +6,6 @@ The views only decode and handle; whatever they raise becomes an answer here, in
 from __future__ import annotations
 
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 from flask import Flask, Request, Response, current_app
+from flask import request as current_request
 from werkzeug.exceptions import HTTPException
 
 from sinks import cloudevent, log
@@ -21,13 +21,14 @@ from sinks.answer import Answer
 from sinks.cloudevent import Event
 from sinks.deadline import Deadline
 from sinks.envelope import with_trace
-from sinks.errors import BodyTooLarge, MalformedEvent, SinkError, Unavailable
-from sinks.responses import answered, bug, failed, http_error
-from sinks.settings import STOPPING, SinkSettings, shown
+from sinks.errors import SinkError, Unavailable
+from sinks.responses import answered, bug, error_of, failed
+from sinks.server_settings import STOPPING
+from sinks.settings import SinkSettings, shown
 from sinks.telemetry import Telemetry
+from sinks.wsgi_request import body_of, deadline_of, headers_of
 
-_MILLISECONDS = re.compile(r"-?\d{1,10}", re.ASCII)
-_WANTS_REPAIR = ("bug", "predictor_misconfigured", "unknown_row")
+_WANTS_REPAIR = ("bug", "no_such_path", "predictor_misconfigured", "unknown_row")
 
 
 class Identified(Protocol):
@@ -57,7 +58,7 @@ class Sink:
         app.add_url_rule("/healthz", "healthz", lambda: {"status": "ok"})
         app.add_url_rule("/readyz", "readyz", _ready)
         app.add_url_rule("/metrics", "metrics", self._metrics)
-        app.register_error_handler(HTTPException, http_error)
+        app.register_error_handler(HTTPException, self._http_error)
         log.write(logging.INFO, "starting", {"sink": self.name, "settings": shown(self._settings)})
         return app
 
@@ -67,7 +68,7 @@ class Sink:
         decode: Callable[[Mapping[str, str], bytes], T],
         handle: Callable[[T, Deadline], Answer],
         caller: Callable[[str | None], str] | None = None,
-        **known: str,
+        **known: Any,
     ) -> Response:
         """Return the answer to one delivery: decode, handle, and whatever they raise.
 
@@ -77,12 +78,12 @@ class Sink:
         begun = time.perf_counter()
         decoded: T | None = None
         error: SinkError | None = None
-        headers = event_headers(request)
+        headers = headers_of(request)
         try:
             if caller is not None:
                 known["client"] = caller(request.environ.get("HTTP_AUTHORIZATION"))
-            deadline = self._deadline(request)
-            decoded = decode(headers, self._body(request))
+            deadline = deadline_of(request, self._settings.event_deadline_seconds)
+            decoded = decode(headers, body_of(request, self._settings.max_body_bytes, deadline))
             with self._admitted():
                 answer = handle(decoded, deadline)
             response = answered(answer)
@@ -92,7 +93,9 @@ class Sink:
             ce_id = decoded.id if decoded else headers.get("ce-id")
             response = failed(error, ce_id)
             outcome, reason = error.outcome, error.reason
-            self._log_error(error, {"ce_id": ce_id, **_fields(decoded), **known}, error is raised)
+            known = {"ce_id": ce_id, **_fields(decoded), **known}
+            known["duration_seconds"] = round(time.perf_counter() - begun, 6)
+            self._log_error(error, known, error is raised)
         seconds = time.perf_counter() - begun
         self.telemetry.count(outcome, seconds, error)
         if error is None and log.LOGGER.isEnabledFor(logging.DEBUG):
@@ -101,27 +104,6 @@ class Sink:
                 logging.DEBUG, outcome, {"sink": self.name, **_fields(decoded), **known, **line}
             )
         return response
-
-    def _deadline(self, request: Request) -> Deadline:
-        """The earlier of our own and the caller's `Event-Timeout-Ms`; a malformed one is none."""
-        own = Deadline.after(self._settings.event_deadline_seconds)
-        text = request.environ.get("HTTP_EVENT_TIMEOUT_MS", "")
-        if not _MILLISECONDS.fullmatch(text):
-            return own
-        if int(text) <= 0:
-            raise Unavailable("deadline", "Event-Timeout-Ms says that no time is left")
-        return own.within(int(text) / 1000)
-
-    def _body(self, request: Request) -> bytes:
-        """The body, of which at most one byte over the limit is read."""
-        most = self._settings.max_body_bytes
-        declared = request.content_length or 0
-        body = b"" if declared > most else _read(request, most + 1)
-        if max(declared, len(body)) > most:
-            raise BodyTooLarge("body_too_large", f"the body may have at most {most} bytes")
-        if len(body) < declared:
-            raise MalformedEvent("client_disconnected", "the body ended early: send all of it")
-        return body
 
     @contextmanager
     def _admitted(self) -> Iterator[None]:
@@ -152,33 +134,19 @@ class Sink:
         }
         log.write(level, error.outcome, fields, bug=not foreseen)
 
+    def _http_error(self, raised: HTTPException) -> Response:
+        """A path or method that is none of ours: answered, logged and counted like an event's."""
+        error = error_of(raised)
+        self.telemetry.count(error.outcome, 0.0, error)
+        self._log_error(error, {"path": current_request.path}, foreseen=True)
+        response = failed(error, None)
+        for name, value in raised.get_headers():
+            if name == "Allow":
+                response.headers[name] = value
+        return response
+
     def _metrics(self) -> Response:
         return Response(self.telemetry.render(), content_type=self.telemetry.content_type)
-
-
-def _read(request: Request, most: int) -> bytes:
-    parts: list[bytes] = []
-    try:
-        while most and (part := request.stream.read(most)):
-            parts.append(part)
-            most -= len(part)
-    except Exception as error:  # every server has errors of its own for a broken body
-        raise MalformedEvent(
-            "client_disconnected", "the body is broken or ended early: send all of it"
-        ) from error
-    return b"".join(parts)
-
-
-def event_headers(request: Request) -> dict[str, str]:
-    """Return the lower-case headers that make an event: content type, `ce-` and trace ones."""
-    headers = {
-        name[5:].lower().replace("_", "-"): value
-        for name, value in request.environ.items()
-        if name.startswith(("HTTP_CE_", "HTTP_TRACE"))
-    }
-    if content_type := request.environ.get("CONTENT_TYPE"):
-        headers["content-type"] = content_type
-    return headers
 
 
 def decode_event(headers: Mapping[str, str], body: bytes) -> Event:

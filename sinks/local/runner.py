@@ -36,33 +36,36 @@ class Account:
 
 
 class Topics:
-    """Finds published events in the files of the local EventGate."""
+    """Finds events that have been published since now in the files of the local EventGate."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._old = {path: _lines(path) for path in directory.glob("*.ndjson")}
 
     def find(self, stream: str, event_id: str) -> tuple[dict[str, Any], str] | None:
-        """Return the event and where it stands (`file:line`), or None if it was not published."""
+        """Return the event and where it stands (`file:line`), or None unless it is there once."""
         path = self._directory / f"dev.{stream}.ndjson"
-        if not path.is_file():
-            return None
-        found = None
-        for number, line in enumerate(path.read_bytes().splitlines(), 1):
-            event = orjson.loads(line)
-            if event["meta"]["id"] == event_id:
-                found = event, f"{path}:{number}"
-        return found
+        old = len(self._old.get(path, ()))
+        events = [(orjson.loads(line), n) for n, line in enumerate(_lines(path)[old:], old + 1)]
+        found = [(event, f"{path}:{n}") for event, n in events if event["meta"]["id"] == event_id]
+        return found[0] if len(found) == 1 else None
+
+
+def _lines(path: Path) -> list[bytes]:
+    return path.read_bytes().splitlines() if path.is_file() else []
 
 
 def run(samples: Sequence[Path], shim: str, topics: Topics) -> Iterable[str | Account]:
     """POST each sample to the shim and yield lines to show, at the end the account."""
     account = Account()
+    session = requests.Session()
+    session.trust_env = False  # no proxy to loopback
     for number, path in enumerate(samples, 1):
         document = orjson.loads(path.read_bytes())
         yield f"{number:3}/{len(samples)}  {path.stem}: {_described(document)}"
         account.sent += 1
         try:
-            response = requests.post(
+            response = session.post(
                 f"{shim}/events",
                 data=path.read_bytes(),
                 headers={"Content-Type": "application/json"},
@@ -100,7 +103,11 @@ def _shown(outcomes: Sequence[dict[str, Any]], topics: Topics) -> tuple[list[str
         if outcome["outcome"] == "relayed":
             found = topics.find(outcome["stream"], outcome["ce_id"])
             missing = missing or found is None
-            lines.append(_published(*found) if found else f"           LOST {outcome['ce_id']}")
+            lines.append(
+                _published(*found)
+                if found
+                else f"           NOT PUBLISHED ONCE: {outcome['ce_id']}"
+            )
     ignored: dict[str, list[str]] = {}
     for outcome in outcomes:
         if outcome["outcome"] == "ignored":

@@ -88,7 +88,8 @@ def test_readme_commands_are_make_targets_or_curl_lines() -> None:
 
 def test_readme_settings_table_lists_what_settings_read() -> None:
     """A variable that is read and not listed, or listed and not read, fails."""
-    source = (ROOT / "sinks" / "settings.py").read_text(encoding="utf-8")
+    sources = ("settings.py", "server_settings.py")
+    source = "".join((ROOT / "sinks" / name).read_text(encoding="utf-8") for name in sources)
     read = set(re.findall(r'(?:env\.(?:read|require)|Final =) ?\(\s*"([A-Z_]+)"', source))
 
     section = README.partition("## Settings")[2].partition("\n## ")[0]

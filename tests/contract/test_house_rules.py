@@ -15,9 +15,10 @@ MODULES = sorted((ROOT / "sinks").rglob("*.py"))
 SERVING = [path for path in MODULES if "local" not in path.parts]
 # Which modules may import a library, or one of our own packages; nobody else may.
 ALLOWED = {
-    "flask": {"web", "responses", "score_sink", "egress_sink", "http_shim"},
-    "werkzeug": {"web", "responses"},
-    "requests": {"http_adapter", "http_client", "predictor", "eventgate", "subscriber"},
+    "flask": {"web", "responses", "wsgi_request", "score_sink", "egress_sink", "http_shim"},
+    "werkzeug": {"http_shim", "responses", "web"},
+    "gevent": {"wsgi_request"},
+    "requests": {"broker", "http_adapter", "http_client", "predictor", "eventgate", "subscriber"},
     "cloudevents": {"sdk"},
     "yaml": {"triggers"},
     "prometheus_client": {"telemetry"},
@@ -93,7 +94,7 @@ def test_environment_is_read_only_by_settings() -> None:
         if re.search(r"\bos\.(environ|getenv)\b", path.read_text(encoding="utf-8"))
     ]
 
-    assert users == ["settings.py"]
+    assert users == ["server_settings.py", "settings.py"]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
@@ -123,7 +124,7 @@ def test_tracked_files_name_no_place_of_a_developer() -> None:
         check=False,
     )
 
-    assert done.stdout == ""
+    assert (done.returncode, done.stdout) == (1, "")  # 1: git has looked and found nothing
 
 
 def test_requirements_are_pinned_with_hashes() -> None:

@@ -993,12 +993,42 @@ def test_metrics_count_exactly_what_was_sent(score: Recipient) -> None:
         "replied": 5,
         "ignored": 4,
         "rejected": 3,
-        "deferred": 2,
+        "deferred": 3,
     }
     assert grown(counts(score, "sinks_errors_total", "reason"), errors) == {
         "malformed_data": 3,
         "deadline": 2,
+        "no_such_path": 1,
     }
+
+
+def test_path_unknown_leaves_an_error_line_that_names_it(score: Recipient) -> None:
+    """A misspelt subscriber.uri would otherwise lose everything without a trace."""
+    mark = len(score.running.log)
+
+    reply = call(score.port, "/modles/drafttopic", *score.event())
+
+    assert reply.status == 404
+    (line,) = [json.loads(text) for text in score.running.log[mark:].splitlines()]
+    assert (line["level"], line["reason"]) == ("ERROR", "no_such_path")
+    assert line["path"] == "/modles/drafttopic"
+
+
+def test_body_that_does_not_come_is_deferred_by_the_deadline(recipient: Recipient) -> None:
+    """Half a body must not hold a connection for ever, however it drips."""
+    headers, body = recipient.event()
+    begun = time.monotonic()
+    with socket.create_connection(("127.0.0.1", recipient.port), timeout=10) as sock:
+        declared = f"Content-Length: {len(body)}"
+        sock.sendall(head(recipient.path, {**headers, "Event-Timeout-Ms": "600"}, declared))
+        for byte in body[:4]:
+            sock.sendall(bytes([byte]))
+            time.sleep(0.1)
+        with sock.makefile("rb") as file:
+            reply = read(file)
+
+    is_error(reply, 503, "deadline")
+    assert time.monotonic() - begun < 3
 
 
 def test_metrics_labels_are_bounded(recipient: Recipient) -> None:

@@ -103,14 +103,29 @@ def test_serving_command_that_fails_shows_the_end_of_its_log(tmp_path: Path) -> 
         raise AssertionError("it cannot serve")
 
 
-def test_topics_event_not_published_is_not_found(tmp_path: Path) -> None:
+def test_topics_event_is_found_only_in_its_stream(tmp_path: Path) -> None:
     """An event counts as published only if it stands in the topic of its stream."""
     line = json.dumps({"meta": {"id": "a", "stream": "s"}})
     (tmp_path / "dev.s.ndjson").write_text(f"{line}\n")
 
-    found = Topics(tmp_path).find("s", "a")
+    before = Topics(tmp_path)
+    with (tmp_path / "dev.s.ndjson").open("a") as topic:
+        topic.write(f"{line}\n")
+
+    found = before.find("s", "a")
 
     assert found is not None
-    assert found[1].endswith("dev.s.ndjson:1")
-    assert Topics(tmp_path).find("s", "b") is None
-    assert Topics(tmp_path).find("other", "a") is None
+    assert found[1].endswith("dev.s.ndjson:2")
+    assert before.find("s", "b") is None
+    assert before.find("other", "a") is None
+
+
+def test_topics_event_of_an_earlier_run_or_published_twice_does_not_count(tmp_path: Path) -> None:
+    """Ids are the same in every run, so only what is new, and there once, is proof."""
+    line = json.dumps({"meta": {"id": "a", "stream": "s"}})
+    (tmp_path / "dev.s.ndjson").write_text(f"{line}\n")
+    topics = Topics(tmp_path)
+
+    assert topics.find("s", "a") is None
+    (tmp_path / "dev.s.ndjson").write_text(f"{line}\n" * 3)
+    assert topics.find("s", "a") is None

@@ -31,10 +31,10 @@ REPLY: dict[str, Any] = {"specversion": "1.0", "id": "r", "source": "/models/x",
 def client() -> Iterator[HttpClient]:
     """A client as the shim has it; its idle connections end with the block."""
     adapter = DeadlineAdapter(2.0, MAX_ANSWER_BYTES)
-    yield HttpClient("subscriber", adapter)
-    for connections in adapter._pool._idle.values():
-        for connection in connections:
-            connection.close()
+    try:
+        yield HttpClient("subscriber", adapter)
+    finally:
+        adapter.close()
 
 
 def event(mode: cloudevent.Mode = "binary", **attributes: str) -> Event:

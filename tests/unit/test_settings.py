@@ -11,6 +11,7 @@ import pytest
 
 from sinks.environment import InvalidSettings, or_exit, stop
 from sinks.models import ROWS
+from sinks.server_settings import ServerSettings
 from sinks.setting_values import (
     NotValid,
     boolean,
@@ -30,7 +31,6 @@ from sinks.setting_values import (
 from sinks.settings import (
     EgressSettings,
     ScoreSettings,
-    ServerSettings,
     ShimSettings,
     shown,
 )
@@ -52,12 +52,11 @@ PRODUCTION_STREAMS = frozenset(
 )
 SHARED_DEFAULTS: dict[str, Any] = {
     "environment": "dev",
-    "stream_names": "production",
-    "schema_base_uri": "https://schema.wikimedia.org/repositories/primary/jsonschema",
     "max_body_bytes": 4 * 1024 * 1024,
     "max_in_flight": 1000,
     "ca_file": None,
 }
+SCHEMA_BASE_URI = "https://schema.wikimedia.org/repositories/primary/jsonschema"
 
 
 def problems(from_env: Callable[[Mapping[str, str]], Any], environ: Mapping[str, str]) -> list[str]:
@@ -72,7 +71,11 @@ def test_server_settings_empty_environment_gives_defaults() -> None:
     settings = ServerSettings.from_env({})
 
     assert settings == ServerSettings(
-        port=8080, log_level="INFO", max_in_flight=1000, max_body_bytes=4 * 2**20
+        port=8080,
+        log_level="INFO",
+        max_in_flight=1000,
+        max_body_bytes=4 * 2**20,
+        event_deadline_seconds=300,
     )
 
 
@@ -82,6 +85,8 @@ def test_score_settings_required_only_gives_defaults() -> None:
 
     assert settings == ScoreSettings(
         **SHARED_DEFAULTS,
+        stream_names="production",
+        schema_base_uri=SCHEMA_BASE_URI,
         event_deadline_seconds=60,
         predictor_url="http://predictor:8084",
         predictor_host="",
@@ -112,6 +117,7 @@ def test_shim_settings_required_only_gives_defaults() -> None:
     assert settings.triggers_dir == (Path("triggers"),)
     assert settings.service_urls == {}
     assert (settings.tokens_file, settings.allow_anonymous) == (None, True)
+    assert settings.schema_base_uri == SCHEMA_BASE_URI
     assert {name: getattr(settings, name) for name in SHARED_DEFAULTS} == SHARED_DEFAULTS
 
 
@@ -186,9 +192,9 @@ def test_egress_settings_streams_given_replace_the_rows() -> None:
 
 
 WRONG_SHARED = {
+    "PORT": "http",
+    "LOG_LEVEL": "info",
     "ENVIRONMENT": "prod",
-    "STREAM_NAMES": "staging",
-    "SCHEMA_BASE_URI": "schema.wikimedia.org",
     "EVENT_DEADLINE_SECONDS": "0",
     "MAX_BODY_BYTES": "4MiB",
     "MAX_IN_FLIGHT": "-1",
@@ -200,14 +206,11 @@ WRONG_SHARED = {
     ("from_env", "environ"),
     [
         pytest.param(
-            ServerSettings.from_env,
-            {"PORT": "http", "LOG_LEVEL": "info", "MAX_IN_FLIGHT": "0"},
-            id="server",
-        ),
-        pytest.param(
             ScoreSettings.from_env,
             {
                 **WRONG_SHARED,
+                "STREAM_NAMES": "staging",
+                "SCHEMA_BASE_URI": "schema.wikimedia.org",
                 "PREDICTOR_URL": "predictor",
                 "PREDICTOR_HOST": "http://x",
                 "MAX_EVENT_AGE_SECONDS": "1h",
@@ -219,6 +222,7 @@ WRONG_SHARED = {
             EgressSettings.from_env,
             {
                 **WRONG_SHARED,
+                "STREAM_NAMES": "staging",
                 "EVENTGATE_URLS": "eventgate:8192",
                 "EVENTGATE_CONNECT_TIMEOUT_SECONDS": "nan",
                 "EVENTGATE_READ_TIMEOUT_SECONDS": "inf",
@@ -231,6 +235,7 @@ WRONG_SHARED = {
             ShimSettings.from_env,
             {
                 **WRONG_SHARED,
+                "SCHEMA_BASE_URI": "schema.wikimedia.org",
                 "K_SINK": "broker",
                 "K_CE_OVERRIDES": "{",
                 "SERVICE_URLS": "http://x",
@@ -270,14 +275,14 @@ def test_settings_required_variable_absent_is_named(
 
 def test_settings_long_wrong_value_is_shortened() -> None:
     """A wrong value is shown, but not a whole file of it."""
-    (line,) = problems(ServerSettings.from_env, {"PORT": "1" * 10_000})
+    (line,) = problems(ScoreSettings.from_env, {**SCORE, "PORT": "1" * 10_000})
 
     assert len(line) < 300
 
 
 def test_settings_wrong_value_with_newline_stays_one_line() -> None:
     """A newline in a value does not break the list of problems."""
-    lines = problems(ServerSettings.from_env, {"PORT": "80\n80"})
+    lines = problems(ScoreSettings.from_env, {**SCORE, "PORT": "80\n80"})
 
     assert len(lines) == 1
 
@@ -430,7 +435,7 @@ def test_shown_shim_settings_mask_secrets() -> None:
     seen = shown(settings)
 
     assert authority[40:80] not in str(seen)
-    assert (seen["k_ca_certs"], seen["k_sink"]) == ("***", "http://b")
+    assert (seen["k_ca_certs"], seen["k_sink"]) == ("set", "http://b")
 
 
 def test_shown_unset_secret_is_empty() -> None:
@@ -599,7 +604,7 @@ def test_ce_overrides_attribute_that_is_no_extension_is_not_valid(name: str) -> 
 def test_or_exit_wrong_settings_end_the_process(capsys: pytest.CaptureFixture[str]) -> None:
     """The process ends with all problems on standard error, and the server starts no other."""
     with pytest.raises(SystemExit) as ended:
-        or_exit(lambda: ServerSettings.from_env({"PORT": "x", "LOG_LEVEL": "y"}))
+        or_exit(lambda: ScoreSettings.from_env({**SCORE, "PORT": "x", "LOG_LEVEL": "y"}))
 
     shown_lines = capsys.readouterr().err.splitlines()
     assert ended.value.code == 4
@@ -608,9 +613,9 @@ def test_or_exit_wrong_settings_end_the_process(capsys: pytest.CaptureFixture[st
 
 def test_or_exit_good_settings_are_returned() -> None:
     """Good settings are handed on."""
-    settings = or_exit(lambda: ServerSettings.from_env({"PORT": "1"}))
+    settings = or_exit(lambda: ScoreSettings.from_env(SCORE))
 
-    assert settings.port == 1
+    assert settings == ScoreSettings.from_env(SCORE)
 
 
 def test_stop_lists_one_line_per_problem(capsys: pytest.CaptureFixture[str]) -> None:

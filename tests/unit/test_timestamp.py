@@ -37,8 +37,9 @@ WRITTEN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[
             id="nine-digits-with-offset",
         ),
         pytest.param("2026-09-23T10:00:00.500Z", "2026-09-23T10:00:00.500Z", id="trailing-zeros"),
-        pytest.param("2016-12-31T23:59:60Z", "2016-12-31T23:59:60Z", id="leap-second"),
-        pytest.param("2017-01-01T00:59:60+01:00", "2016-12-31T23:59:60Z", id="leap-second-offset"),
+        pytest.param(
+            "2026-09-23T10:00:00.1234567891Z", "2026-09-23T10:00:00.123456789Z", id="ten-digits"
+        ),
         pytest.param("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z", id="first-year"),
         pytest.param("0999-06-01T00:00:00Z", "0999-06-01T00:00:00Z", id="three-digit-year"),
         pytest.param("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z", id="last-year"),
@@ -68,6 +69,7 @@ REFUSED = [
     pytest.param("2026-09-23T24:00:00Z", id="hour-24"),
     pytest.param("2026-09-23T10:60:00Z", id="minute-60"),
     pytest.param("2026-09-23T10:00:61Z", id="second-61"),
+    pytest.param("2016-12-31T23:59:60Z", id="leap-second"),
     pytest.param("2026-13-01T10:00:00Z", id="month-13"),
     pytest.param("2026-00-01T10:00:00Z", id="month-0"),
     pytest.param("2026-01-00T10:00:00Z", id="day-0"),
@@ -144,7 +146,6 @@ def test_utc_time_random_times_are_the_same_instant() -> None:
         pytest.param("2026-09-22T10:00:00Z", 86_400.0, id="a-day"),
         pytest.param("2026-09-23T09:59:59.5Z", 0.5, id="fraction"),
         pytest.param("2026-09-23T09:59:59.999999999Z", 1e-9, id="nine-digits"),
-        pytest.param("2026-09-23T09:59:60Z", 0.0, id="leap-second"),
         pytest.param("2026-09-23T10:00:10Z", -10.0, id="future"),
         pytest.param("0001-01-01T00:00:00Z", 63_925_754_400.0, id="first-year"),
     ],

@@ -1,0 +1,106 @@
+"""One answer of the shim for all that became of one event."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sinks.answer import Answer
+from sinks.cloudevent import Event
+from sinks.errors import MAX_DETAIL_CHARS, Outcome, Reason, Rejected, Unavailable
+from sinks.incoming import Incoming
+from sinks.routing import Route
+from sinks.subscriber import Delivery
+
+
+def ignored(incoming: Incoming, reason: Reason) -> Answer:
+    """Return the answer for an event that is not even delivered."""
+    return Answer("ignored", reason, document=_document(incoming, incoming.id, "ignored", reason))
+
+
+def handed_on(incoming: Incoming, event: Event) -> Answer:
+    """Return the answer for an event that a Broker has taken."""
+    document = _document(incoming, event.id, "relayed", None, event.get("stream"))
+    return Answer("relayed", document=document)
+
+
+def summed(incoming: Incoming, event: Event, routes: Sequence[Route]) -> Answer:
+    """Return the answer for an event that has been routed here.
+
+    raises: Unavailable if any delivery is deferred, naming all Triggers that the caller has to
+            repeat; else Rejected if any is rejected.
+    """
+    deferred, rejected = _reasons("deferred", routes), _reasons("rejected", routes)
+    if deferred:
+        detail = _repeat(deferred, rejected, len(routes))
+        raise Unavailable("deliveries_deferred", detail, stage="subscriber")
+    if rejected:
+        detail = _named("rejected", rejected, len(routes))
+        raise Rejected("deliveries_rejected", detail, stage="subscriber")
+    deliveries = [delivery for route in routes for delivery in route.deliveries]
+    relayed = any(delivery.outcome == "relayed" for delivery in deliveries)
+    outcomes = [_outcome(delivery) for delivery in deliveries]
+    return Answer(
+        "relayed" if relayed else "ignored",
+        None if relayed else deliveries[-1].reason,
+        document=None if incoming.mode else {"ce_id": event.id, "outcomes": outcomes},
+    )
+
+
+def _repeat(deferred: dict[str, str], rejected: dict[str, str], total: int) -> str:
+    """As much as fits; a name is never left out silently, or the caller would not repeat it."""
+    how = "repeat with ?trigger=NAME for each deferred one"
+    short = {name: "" for name in deferred}
+    variants = [
+        f"{how}; {_named('deferred', deferred, total)}; {_named('rejected', rejected, total)}",
+        f"{how}; {_named('deferred', short, total)}; {_named('rejected', rejected, total)}",
+        f"{how}; {_named('deferred', short, total)}; {len(rejected)} rejected",
+    ]
+    fallback = (
+        f"repeat without ?trigger=, their names are too many for this answer; {len(deferred)} of"
+        f" {total} Triggers deferred, {len(rejected)} rejected"
+    )
+    whole = [text.removesuffix("; ") for text in variants if len(text) <= MAX_DETAIL_CHARS]
+    return whole[0] if whole else fallback
+
+
+def _named(outcome: Outcome, reasons: dict[str, str], total: int) -> str:
+    if not reasons:
+        return ""
+    names = ", ".join(f"{name} ({reason})" if reason else name for name, reason in reasons.items())
+    return f"{len(reasons)} of {total} Triggers {outcome}: {names}"
+
+
+def _reasons(outcome: Outcome, routes: Sequence[Route]) -> dict[str, str]:
+    """Trigger that got the event -> reason, for those at which, or behind which, this was it."""
+    return {
+        str(route.trigger): str(delivery.reason)
+        for route in routes
+        for delivery in route.deliveries
+        if delivery.outcome == outcome
+    }
+
+
+def _outcome(delivery: Delivery) -> dict[str, Any]:
+    shown = delivery.reply or delivery.event
+    return {
+        "trigger": delivery.trigger,
+        "outcome": delivery.outcome,
+        "reason": delivery.reason,
+        "stream": shown.get("stream"),
+        "ce_id": shown.id,
+    }
+
+
+def _document(
+    incoming: Incoming,
+    ce_id: str | None,
+    outcome: Outcome,
+    reason: Reason | None,
+    stream: str | None = None,
+) -> dict[str, Any] | None:
+    """What a caller that does not speak CloudEvents is told of an event without deliveries."""
+    if incoming.mode:
+        return None
+    told = {"trigger": None, "outcome": outcome, "reason": reason, "stream": stream}
+    return {"ce_id": ce_id, "outcomes": [{**told, "ce_id": ce_id}]}
