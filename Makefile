@@ -45,6 +45,7 @@ requirements: .venv/ready ## pin requirements*.in into requirements*.txt with ha
 .PHONY: clean
 clean: ## remove the virtual environment, caches and what runs have written
 	rm -rf .venv .cache var .mypy_cache .ruff_cache .pytest_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/ready: requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

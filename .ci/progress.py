@@ -18,8 +18,11 @@ def main() -> None:
             if count % 10 == 0 or count == total:
                 print(f"  fetched {count} of {total}", flush=True)
         elif line.startswith("Installing collected packages"):
-            print("  installing", flush=True)
+            print("  installing: half a minute without a word", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -114,6 +114,11 @@ def _decode_binary(headers: Mapping[str, str], content_type: str, body: bytes) -
         for name, value in headers.items()
         if name.startswith("ce-")
     }
+    if not attributes:
+        raise MalformedEvent(
+            "malformed_event",
+            f"no CloudEvent: send ce-specversion, ce-id, ... headers, or {STRUCTURED_JSON}",
+        )
     if "datacontenttype" in attributes:
         raise malformed("ce-datacontenttype", "does not exist: Content-Type says it")
     if content_type:

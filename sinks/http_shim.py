@@ -96,7 +96,7 @@ def _only(arguments: MultiDict[str, str], routes: Sequence[Trigger]) -> list[str
     only = arguments.getlist("trigger")
     if arguments.keys() - {"trigger"} or not set(only) <= {trigger.name for trigger in routes}:
         known = ", ".join(trigger.name for trigger in routes) or "none: the Broker routes"
-        raise InvalidEvent("unknown_trigger", f"?trigger= has to be one of: {known}")
+        raise InvalidEvent("unknown_trigger", f"?trigger=NAME is the only parameter: {known}")
     return only or None
 
 

@@ -46,7 +46,7 @@ def receive(headers: Mapping[str, str], body: bytes) -> Incoming:
         )
     document = jsondata.loads(body)
     if not isinstance(document, dict):
-        raise MalformedEvent("malformed_data", "the body has to be one JSON object, no array")
+        raise MalformedEvent("malformed_data", "the body has to be one JSON object: one document")
     meta = document.get("meta")
     meta_id = meta.get("id") if isinstance(meta, dict) else None
     return Incoming(safe_id(meta_id), document, None, headers)

@@ -49,7 +49,10 @@ def schema_of(document: Mapping[str, Any]) -> tuple[str, int]:
     schema = document.get("$schema")
     match = _SCHEMA.fullmatch(schema) if isinstance(schema, str) else None
     if match is None:
-        raise InvalidEvent("unsupported_schema", "$schema has to be /<title>/<x.y.z>")
+        raise InvalidEvent(
+            "unsupported_schema",
+            "$schema is missing or not /<title>/<x.y.z>, such as /mediawiki/page/change/1.2.0",
+        )
     return match[1], int(match[2])
 
 
@@ -78,7 +81,7 @@ def parse(document: Mapping[str, Any], readers: Readers) -> PageChange:
     reader = readers.get(schema_of(document))
     if reader is None:
         known = ", ".join(f"/{title}/{major}.x" for title, major in readers)
-        raise InvalidEvent("unsupported_schema", f"$schema is not one that is read: {known}")
+        raise InvalidEvent("unsupported_schema", f"$schema has to be one of {known}")
     try:
         reader.schema.validate(document)
     except InvalidDocument as error:

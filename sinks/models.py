@@ -1,6 +1,6 @@
 """The one table of models: which changes each takes, what it is asked, and what it is published as.
 
-A new model is a row here, a Trigger, and a case under tests/data/rows.
+README says what else a new model needs besides its row here.
 """
 
 from __future__ import annotations

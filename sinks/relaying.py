@@ -61,7 +61,7 @@ def _checked(event: Event, relaying: Relaying) -> dict[str, Any]:
     output = relaying.outputs.get(schema) if isinstance(schema, str) else None
     if output is None:
         raise InvalidEvent(
-            "unsupported_schema", f"$schema is not published here: {', '.join(relaying.outputs)}"
+            "unsupported_schema", f"$schema has to be one of {', '.join(relaying.outputs)}"
         )
     try:
         output.validate(document)

@@ -56,12 +56,14 @@ def bug(raised: Exception) -> SinkError:
     return Bug("bug", f"an error of ours ({type(raised).__name__}); the log has the traceback")
 
 
-def error_of(raised: HTTPException) -> SinkError:
+def error_of(raised: HTTPException, event_paths: str) -> SinkError:
     """Return Flask's own errors as ours: its pages would crash a dispatcher."""
     if raised.code == 405:
         return WrongMethod("method_not_allowed", "events are POSTed")
     if raised.code == 404:
-        return NoSuchPath("no_such_path", "no such path: check subscriber.uri of the Trigger")
+        return NoSuchPath(
+            "no_such_path", f"POST to {event_paths}; in a Trigger this is subscriber.uri"
+        )
     if raised.code is not None and raised.code < 500:
         return MalformedEvent("malformed_event", f"{raised.name}: check the request line")
     return bug(raised)

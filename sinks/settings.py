@@ -195,4 +195,12 @@ class ShimSettings(SinkSettings):
 def shown(settings: SinkSettings) -> dict[str, str]:
     """Return all settings as text for the start-up log line, long ones as set or not."""
     values = ((field.name, getattr(settings, field.name)) for field in fields(settings))
-    return {name: "set" if value and name in _LONG else str(value) for name, value in values}
+    return {name: "set" if value and name in _LONG else _shown(value) for name, value in values}
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple | frozenset):
+        return ", ".join(
+            sorted(map(str, value)) if isinstance(value, frozenset) else map(str, value)
+        )
+    return "" if value is None else str(value)

@@ -17,6 +17,7 @@ from sinks.filters import Filter, InvalidFilter, compile_attributes, compile_fil
 from sinks.setting_values import NotValid, absolute_url
 
 ServiceUrls = Mapping[str, str]
+_SPEC = {"broker", "brokerRef", "delivery", "filter", "filters", "subscriber"}
 
 
 class InvalidTrigger(ValueError):
@@ -87,6 +88,9 @@ def _trigger(resource: Any, service_urls: ServiceUrls) -> Trigger:
     name = metadata.get("name")
     if not isinstance(name, str) or not name:
         raise InvalidTrigger("metadata.name is missing")
+    if unknown := spec.keys() - _SPEC:
+        # A misspelt `filters` would let everything pass.
+        raise InvalidTrigger(f"spec has no {', '.join(sorted(map(str, unknown)))}")
     namespace = str(metadata.get("namespace") or "default")
     passes = subscriber = None
     problems = []

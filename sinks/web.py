@@ -136,7 +136,10 @@ class Sink:
 
     def _http_error(self, raised: HTTPException) -> Response:
         """A path or method that is none of ours: answered, logged and counted like an event's."""
-        error = error_of(raised)
+        rules = (
+            rule for rule in current_app.url_map.iter_rules() if "POST" in (rule.methods or ())
+        )
+        error = error_of(raised, ", ".join(rule.rule for rule in rules))
         self.telemetry.count(error.outcome, 0.0, error)
         self._log_error(error, {"path": current_request.path}, foreseen=True)
         response = failed(error, None)

@@ -25,16 +25,21 @@ def main() -> None:
 
 @main.command()
 @click.option("--samples", type=click.Path(path_type=Path, exists=True), default=_SAMPLES)
-def run(samples: Path) -> None:
-    """Send the sample page changes and show what becomes of each."""
+@click.option("--events", type=click.Path(path_type=Path), default=Path("var/eventgate"))
+def run(samples: Path, events: Path) -> None:
+    """Send the sample page changes, show what becomes of each; EVENTS gets what is published."""
     try:
-        sockets, events = pinned_sockets(), Path("var/eventgate")
+        sockets = pinned_sockets()
     except PortTaken as taken:
         sockets = free_sockets()
-        events = Path(f"var/eventgate-{sockets['eventgate'].getsockname()[1]}")
+        # Whoever has the ports may have the files too, and offsets are counted in one process.
+        events = events.with_name(f"{events.name}-{sockets['eventgate'].getsockname()[1]}")
         click.echo(f"{taken}, so all parts take free ports")
     parts = servers(sockets, events)
     click.echo(f"starting {', '.join(part.name for part in parts)}")
+    click.echo(
+        f"scores are a sample's, made from the revision id; published events go to {events}/"
+    )
     try:
         with all_serving(parts, sockets, Path("var/log")) as running:
             complete = False
@@ -56,7 +61,9 @@ def up(free_ports: bool, events: Path) -> None:
     try:
         sockets = free_sockets() if free_ports else pinned_sockets()
     except PortTaken as taken:
-        sys.exit(f"{taken}: end it, or add --free-ports")
+        sys.exit(
+            f"{taken}: end it, or take others: .venv/bin/python -m sinks.local up --free-ports"
+        )
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())

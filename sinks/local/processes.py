@@ -122,9 +122,13 @@ def all_serving(
             server.name: stack.enter_context(launched(server, sockets[server.name], logs))
             for server in servers
         }
-        for server in servers:
-            wait_ready(server, running[server.name])
-        yield running
+        try:
+            for server in servers:
+                wait_ready(server, running[server.name])
+            yield running
+        finally:
+            for each in running.values():
+                each.process.terminate()  # all at once; the stack waits for one after the other
 
 
 def wait_ready(server: Server, running: Running) -> None:

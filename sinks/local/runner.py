@@ -14,6 +14,7 @@ import requests
 from sinks.errors import Outcome
 
 ANSWER_SECONDS: Final = 60.0
+WIDTH: Final = 100
 _OUTCOMES: Final = get_args(Outcome)
 
 
@@ -47,7 +48,9 @@ class Topics:
         path = self._directory / f"dev.{stream}.ndjson"
         old = len(self._old.get(path, ()))
         events = [(orjson.loads(line), n) for n, line in enumerate(_lines(path)[old:], old + 1)]
-        found = [(event, f"{path}:{n}") for event, n in events if event["meta"]["id"] == event_id]
+        found = [
+            (event, f"{path.name}:{n}") for event, n in events if event["meta"]["id"] == event_id
+        ]
         return found[0] if len(found) == 1 else None
 
 
@@ -62,7 +65,7 @@ def run(samples: Sequence[Path], shim: str, topics: Topics) -> Iterable[str | Ac
     session.trust_env = False  # no proxy to loopback
     for number, path in enumerate(samples, 1):
         document = orjson.loads(path.read_bytes())
-        yield f"{number:3}/{len(samples)}  {path.stem}: {_described(document)}"
+        yield f"{number:3}/{len(samples)}  {path.stem}: {_described(document)}"[:WIDTH]
         account.sent += 1
         try:
             response = session.post(
@@ -85,6 +88,7 @@ def run(samples: Sequence[Path], shim: str, topics: Topics) -> Iterable[str | Ac
         lines, missing = _shown(answer["outcomes"], topics)
         account.accounted += not missing
         yield from lines
+    yield "the first two numbers count page changes, the others what became of them at Triggers:"
     yield account
 
 
@@ -113,15 +117,16 @@ def _shown(outcomes: Sequence[dict[str, Any]], topics: Topics) -> tuple[list[str
         if outcome["outcome"] == "ignored":
             ignored.setdefault(outcome["reason"], []).append(outcome["trigger"] or "all")
     lines += [
-        f"           ignored ({reason}): {', '.join(triggers)}"
+        f"           ignored ({reason}): {', '.join(triggers)}"[:WIDTH]
         for reason, triggers in ignored.items()
     ]
     return lines, missing
 
 
 def _published(event: dict[str, Any], where: str) -> str:
+    """One line of at most 100 columns."""
     (score,) = event["scores"].values()
-    decided = ", ".join(score["prediction"]) or "no label"
-    best = max(score["probability"].values())
-    model = f"{score['model_name']} {score['model_version']}"
-    return f"           {model:24} {decided[:60]} (highest {best:.3f}) -> {where}"
+    labels = ", ".join(score["prediction"]) or "no label"
+    before, after = f"           {score['model_name']:14} ", f" -> {where}"
+    room = WIDTH - len(before) - len(after)
+    return before + (labels if len(labels) <= room else labels[: room - 3] + "...") + after

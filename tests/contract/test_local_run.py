@@ -20,7 +20,10 @@ from tests import factories
 def run(samples: Path) -> subprocess.CompletedProcess[str]:
     """Run the samples of a directory through everything."""
     return subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "sinks.local", "run", "--samples", str(samples)],
+        [
+            *(sys.executable, "-m", "sinks.local", "run"),
+            *("--samples", str(samples), "--events", str(samples / "published")),
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -242,7 +242,7 @@ READING = [
     ),
     structured_row(
         "row08-whole-event-as-plain-json",
-        Refusal(400, "specversion"),
+        Refusal(400, "no CloudEvent: send ce-specversion"),
         headers={"Content-Type": "application/json"},
     ),
     structured_row("row09-null-is-absent", of_structured(), {"time": None, "subject": None}),

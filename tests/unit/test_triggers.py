@@ -648,3 +648,14 @@ def test_shipped_triggers_route_a_revision_create_to_optional_rows_only(
     taken = {name for name, each in shipped().items() if each.passes(event)}
 
     assert taken == MODELS.keys() - absent
+
+
+def test_load_of_a_misspelt_member_of_spec_is_refused(tmp_path: Path) -> None:
+    """Without its `filters` a Trigger would take everything, deletions of pages included."""
+    resource = trigger()
+    resource["spec"]["fliters"] = resource["spec"].pop("filters", [])
+    write(tmp_path, "one.yaml", resource)
+
+    (line,) = problems([tmp_path])
+
+    assert "spec has no fliters" in line
