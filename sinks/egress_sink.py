@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, request
+from flask import Flask, Request, Response
 
 from sinks.answer import Answer
 from sinks.cloudevent import Event
@@ -33,11 +33,11 @@ def create_app(settings: EgressSettings | None = None) -> Flask:
     )
     app = sink.create_app()
 
-    @app.post("/")
-    def events() -> Response:
+    def events(request: Request, _: str) -> Response:
         def handle(event: Event, deadline: Deadline) -> Answer:
             return relay(event, relaying, deadline)
 
         return sink.deliver(request, decode_event, handle)
 
+    app.add_event_rule("/", events)
     return app

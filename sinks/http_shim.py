@@ -9,7 +9,7 @@ import logging
 from collections.abc import Sequence
 from typing import cast
 
-from flask import Flask, Response, request
+from flask import Flask, Request, Response
 from werkzeug.datastructures import MultiDict
 
 from sinks import inputs, log, triggers
@@ -39,8 +39,7 @@ def create_app(settings: ShimSettings | None = None) -> Flask:
     broker = Broker(ingress, settings.k_sink, settings.k_ce_overrides) if settings.k_sink else None
     app = sink.create_app()
 
-    @app.post("/events")
-    def events() -> Response:
+    def events(request: Request, _: str) -> Response:
         arguments = request.args
 
         def handle(incoming: Incoming, deadline: Deadline) -> Answer:
@@ -60,6 +59,7 @@ def create_app(settings: ShimSettings | None = None) -> Flask:
 
         return sink.deliver(request, receive, handle, callers.client)
 
+    app.add_event_rule("/events", events)
     return app
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from flask import Flask, Response, request
+from flask import Flask, Request, Response
 
 from sinks import deployed, inputs
 from sinks.answer import Answer
@@ -27,8 +27,7 @@ def create_app(settings: ScoreSettings | None = None) -> Flask:
     scoring = _scoring(settings, sink)
     app = sink.create_app()
 
-    @app.post("/models/<name>")
-    def models(name: str) -> Response:
+    def models(request: Request, name: str) -> Response:
         def handle(event: Event, deadline: Deadline) -> Answer:
             row = MODELS.get(name)
             if row is None:
@@ -37,6 +36,7 @@ def create_app(settings: ScoreSettings | None = None) -> Flask:
 
         return sink.deliver(request, decode_event, handle, model_name=name)
 
+    app.add_event_rule("/models/<name>", models)
     return app
 
 

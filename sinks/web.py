@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
-from flask import Flask, Request, Response, current_app
+from flask import Request, Response, current_app
 from flask import request as current_request
 from werkzeug.exceptions import HTTPException
 
@@ -22,6 +22,7 @@ from sinks.cloudevent import Event
 from sinks.deadline import Deadline
 from sinks.envelope import with_trace
 from sinks.errors import SinkError, Unavailable
+from sinks.event_app import EventApp
 from sinks.responses import answered, bug, error_of, failed
 from sinks.server_settings import STOPPING
 from sinks.settings import SinkSettings, shown
@@ -51,10 +52,9 @@ class Sink:
         self._lock = threading.Lock()
         self._in_flight = 0
 
-    def create_app(self) -> Flask:
-        """Return a Flask app with `/healthz`, `/readyz`, `/metrics` and JSON errors."""
-        app = Flask(f"sinks.{self.name}", static_folder=None)
-        app.url_map.merge_slashes = False  # it would redirect, and a redirected event is lost
+    def create_app(self) -> EventApp:
+        """Return an app with `/healthz`, `/readyz`, `/metrics` and JSON errors."""
+        app = EventApp(f"sinks.{self.name}")
         app.add_url_rule("/healthz", "healthz", lambda: {"status": "ok"})
         app.add_url_rule("/readyz", "readyz", _ready)
         app.add_url_rule("/metrics", "metrics", self._metrics)

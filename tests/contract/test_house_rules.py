@@ -15,7 +15,7 @@ MODULES = sorted((ROOT / "sinks").rglob("*.py"))
 SERVING = [path for path in MODULES if "local" not in path.parts]
 # Which modules may import a library, or one of our own packages; nobody else may.
 ALLOWED = {
-    "flask": {"web", "responses", "wsgi_request", "score_sink", "egress_sink", "http_shim"},
+    "flask": set("web event_app responses wsgi_request score_sink egress_sink http_shim".split()),
     "werkzeug": {"http_shim", "responses", "web"},
     "gevent": {"wsgi_request"},
     "requests": {"broker", "http_adapter", "http_client", "predictor", "eventgate", "subscriber"},

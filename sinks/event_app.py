@@ -1,0 +1,49 @@
+"""A Flask app that answers deliveries before Flask makes its contexts for them.
+
+Routing and contexts cost about as much as a sink's own work on an event. Everything else, wrong
+methods and paths included, is Flask's, which knows the same views.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from flask import Flask, Request, Response, request
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+# Gets the request and the last segment of its path: empty for a rule without an argument.
+View = Callable[[Request, str], Response]
+
+
+class EventApp(Flask):
+    """Views for events are added with `add_event_rule`."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, static_folder=None)
+        self.url_map.merge_slashes = False  # it would redirect, and a redirected event is lost
+        self._paths: dict[str, View] = {}
+        self._folders: dict[str, View] = {}
+
+    def add_event_rule(self, rule: str, view: View) -> None:
+        """Let the view answer POSTs to `rule`, which may end in one `<argument>`."""
+        folder, argument, _ = rule.partition("<")
+        (self._folders if argument else self._paths)[folder] = view
+
+        def flask_view(**arguments: str) -> Response:
+            return view(request, *arguments.values(), *([] if argument else [""]))
+
+        self.add_url_rule(rule, rule, flask_view, methods=["POST"])
+
+    def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] == "POST":
+            path = environ["PATH_INFO"]
+            view, last = self._paths.get(path), ""
+            if view is None:
+                folder, slash, last = path.rpartition("/")
+                view = self._folders.get(folder + slash) if last else None
+            if view is not None:
+                return view(Request(environ), last)(environ, start_response)
+        return super().wsgi_app(environ, start_response)
