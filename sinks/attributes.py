@@ -77,9 +77,7 @@ def check(attributes: Mapping[str, str]) -> None:
     """Raise MalformedEvent, naming the attribute, unless these make a CloudEvent 1.0."""
     if attributes.get("specversion") != "1.0":
         raise malformed("specversion", "has to be 1.0")
-    for name in REQUIRED:
-        if not attributes.get(name):
-            raise malformed(name, "is required and not empty")
+    check_core(attributes)
     for name, value in attributes.items():
         if not _NAME.fullmatch(name) or name == "data":
             raise MalformedEvent(
@@ -87,6 +85,13 @@ def check(attributes: Mapping[str, str]) -> None:
             )
         if not _PLAIN.fullmatch(value) and _FORBIDDEN.search(value):
             raise malformed(name, "has control characters or noncharacters")
+
+
+def check_core(attributes: Mapping[str, str]) -> None:
+    """Raise MalformedEvent unless the core attributes are there, not empty, and `time` is one."""
+    for name in REQUIRED:
+        if not attributes.get(name):
+            raise malformed(name, "is required and not empty")
     for name in ("subject", "dataschema", "time", "datacontenttype"):
         if attributes.get(name) == "":
             raise malformed(name, "is empty: leave it out")
@@ -104,7 +109,9 @@ def malformed(name: str, problem: str) -> MalformedEvent:
 
 
 def is_sendable(name: str, value: str) -> bool:
-    """True if the attribute value needs no encoding on the wire: neither Go nor Java decode any."""
+    """True if the attribute can be written and its value needs no encoding: nobody decodes any."""
+    if name == "data":
+        return False
     if name == "datacontenttype":  # a header of its own, whose parameters may follow a space
         value = value.replace(" ", "")
     return bool(

@@ -11,7 +11,7 @@ from sinks.cloudevent import Event
 from sinks.deadline import Deadline
 from sinks.envelope import trace_of
 from sinks.errors import BadAnswer, Rejected, SinkError, Unavailable
-from sinks.http_client import HttpClient
+from sinks.http_client import HttpClient, blame
 
 _RETRIED_4XX = (401, 403, 404, 408, 409, 429)
 
@@ -50,7 +50,4 @@ def _failure(response: requests.Response) -> SinkError:
         error = Rejected("rejected_by_broker", said)
     else:
         error = Unavailable("broker_failed", f"{said}: check K_SINK")
-    error.stage = "broker"
-    error.upstream_text = response.content.decode("utf-8", "replace")
-    error.retry_after = response.headers.get("Retry-After")
-    return error
+    return blame("broker", error, response, response.content.decode("utf-8", "replace"))

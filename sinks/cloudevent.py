@@ -17,6 +17,7 @@ from sinks.attributes import (
     REQUIRED,
     canonical,
     check,
+    check_core,
     header_text,
     is_json,
     is_sendable,
@@ -182,7 +183,7 @@ def encode(event: Event, mode: Mode) -> Message:
         if name == "specversion" or not is_sendable(name, value):
             raise ValueError(f"attribute {name!r} cannot be written: {value[:80]!r}")
     try:
-        check({"specversion": "1.0", **event.attributes})
+        check_core(event.attributes)
     except MalformedEvent as error:
         raise ValueError(f"cannot be written: attribute {error.detail}") from error
     return _encode_structured(event) if mode == "structured" else _encode_binary(event)

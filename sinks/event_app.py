@@ -33,7 +33,7 @@ class EventApp(Flask):
         (self._folders if argument else self._paths)[folder] = view
 
         def flask_view(**arguments: str) -> Response:
-            return view(request, *arguments.values(), *([] if argument else [""]))
+            return view(request, next(iter(arguments.values()), ""))
 
         self.add_url_rule(rule, rule, flask_view, methods=["POST"])
 

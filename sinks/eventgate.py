@@ -14,7 +14,7 @@ import requests
 from sinks import jsondata
 from sinks.deadline import Deadline
 from sinks.errors import BadAnswer, MalformedEvent, Rejected, SinkError, Unavailable
-from sinks.http_client import HttpClient
+from sinks.http_client import HttpClient, blame
 
 # What the texts of a permanent 500 contain; every other 500 may pass with time.
 _PERMANENT_500 = ("is not allowed in stream", "could not be extracted", "Message size too large")
@@ -57,10 +57,7 @@ def _failure(response: requests.Response) -> SinkError:
         )
     else:
         error = Unavailable("eventgate_failed", f"EventGate answered {status}: repeat later")
-    error.stage = "eventgate"
-    error.upstream_text = text
-    error.retry_after = response.headers.get("Retry-After")
-    return error
+    return blame("eventgate", error, response, text)
 
 
 def _is_permanent(answer: Mapping[str, Any], text: str) -> bool:

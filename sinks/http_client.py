@@ -14,7 +14,7 @@ from requests.structures import CaseInsensitiveDict
 
 from sinks import __version__
 from sinks.deadline import Deadline
-from sinks.errors import BadAnswer, DeadlineExceeded, Stage, Unavailable
+from sinks.errors import BadAnswer, DeadlineExceeded, SinkError, Stage, Unavailable
 from sinks.http_adapter import AnswerTooLarge, DeadlineAdapter, UnreadableAnswer
 
 USER_AGENT: Final = f"knative-event-sinks/{__version__}"
@@ -70,3 +70,14 @@ class HttpClient:
             ) from error
         finally:
             self._observe(time.perf_counter() - begun)
+
+
+def blame(upstream: Stage, error: SinkError, response: requests.Response, text: str) -> SinkError:
+    """Return the error, marked as what this upstream answered: for the log, and its Retry-After.
+
+    text: what the upstream said; goes into the log only.
+    """
+    error.stage = upstream
+    error.upstream_text = text
+    error.retry_after = response.headers.get("Retry-After")
+    return error

@@ -40,8 +40,10 @@ FIELDS: Final = frozenset(
 _MAX_TEXT: Final = 256
 
 
-def write(level: int, message: str, fields: Mapping[str, Any], *, bug: bool = False) -> None:
-    """Write one line; `bug` adds the traceback of the exception being handled.
+def write(
+    level: int, message: str, fields: Mapping[str, Any], bug: Exception | None = None
+) -> None:
+    """Write one line; `bug` adds the traceback of an exception.
 
     raises: ValueError for a field that is not declared.
     """

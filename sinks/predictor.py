@@ -14,7 +14,7 @@ from sinks import jsondata
 from sinks.deadline import Deadline
 from sinks.deployed import InferenceService
 from sinks.errors import BadAnswer, BodyTooLarge, MalformedEvent, Rejected, SinkError, Unavailable
-from sinks.http_client import HttpClient
+from sinks.http_client import HttpClient, blame
 
 _MISCONFIGURED_FOR_GOOD = (405, 411, 415, 431)
 _MISCONFIGURED_FOR_NOW = (401, 403, 404)
@@ -103,10 +103,7 @@ def _failure(
         error = BadAnswer("upstream_bad_answer", f"{said}: only 200 is a prediction")
     else:
         error = Unavailable("predictor_failed", f"{said}: repeat later")
-    error.stage = "predictor"
-    error.upstream_text = text
-    error.retry_after = response.headers.get("Retry-After")
-    return error
+    return blame("predictor", error, response, text)
 
 
 def _is_temporary(text: str) -> bool:

@@ -171,7 +171,7 @@ def ce_overrides(value: str) -> Mapping[str, str]:
     try:
         extensions = orjson.loads(value).get("extensions") or {}
         good = all(
-            name not in (*CORE, "data") and is_sendable(name, extension)
+            name not in CORE and is_sendable(name, extension)
             for name, extension in extensions.items()
         )
     except (orjson.JSONDecodeError, AttributeError, TypeError):

@@ -119,7 +119,7 @@ def _reply(response: requests.Response) -> Event | None:
         if _lacks_required(headers, body):
             raise Rejected("invalid_reply", error.detail) from error
         raise BadAnswer("upstream_bad_answer", error.detail) from error
-    if problem := _go_problem(reply, body):
+    if problem := _go_problem(reply):
         raise BadAnswer("upstream_bad_answer", problem)
     attributes = {
         name: value for name, value in reply.attributes.items() if not name.startswith("knative")
@@ -149,7 +149,7 @@ def _lacks_required(headers: Mapping[str, str], body: bytes) -> bool:
     return found.get("specversion") == "1.0" and not all(found.get(name) for name in REQUIRED)
 
 
-def _go_problem(reply: Event, body: bytes) -> str | None:
+def _go_problem(reply: Event) -> str | None:
     """What Go's SDK refuses although the specification allows it, or leaves it open."""
     if "time" in reply.attributes and not _GO_TIME.fullmatch(reply.attributes["time"]):
         return "time has to be written with upper-case T and Z"

@@ -78,6 +78,7 @@ class Sink:
         begun = time.perf_counter()
         decoded: T | None = None
         error: SinkError | None = None
+        unforeseen: Exception | None = None
         headers = headers_of(request)
         try:
             if caller is not None:
@@ -89,20 +90,16 @@ class Sink:
             response = answered(answer)
             outcome, reason = answer.outcome, answer.reason
         except Exception as raised:
+            unforeseen = None if isinstance(raised, SinkError) else raised
             error = raised if isinstance(raised, SinkError) else bug(raised)
-            ce_id = decoded.id if decoded else headers.get("ce-id")
-            response = failed(error, ce_id)
+            response = failed(error, decoded.id if decoded else headers.get("ce-id"))
             outcome, reason = error.outcome, error.reason
-            known = {"ce_id": ce_id, **_fields(decoded), **known}
-            known["duration_seconds"] = round(time.perf_counter() - begun, 6)
-            self._log_error(error, known, error is raised)
         seconds = time.perf_counter() - begun
         self.telemetry.count(outcome, seconds, error)
-        if error is None and log.LOGGER.isEnabledFor(logging.DEBUG):
-            line = {"outcome": outcome, "reason": reason, "duration_seconds": round(seconds, 6)}
-            log.write(
-                logging.DEBUG, outcome, {"sink": self.name, **_fields(decoded), **known, **line}
-            )
+        if error is not None or log.LOGGER.isEnabledFor(logging.DEBUG):
+            known = {"ce_id": headers.get("ce-id"), **_fields(decoded), **known}
+            known |= {"outcome": outcome, "reason": reason, "duration_seconds": round(seconds, 6)}
+            self._log(error, known, unforeseen)
         return response
 
     @contextmanager
@@ -120,11 +117,16 @@ class Sink:
             with self._lock:
                 self._in_flight -= 1
 
-    def _log_error(self, error: SinkError, known: Mapping[str, Any], foreseen: bool) -> None:
+    def _log(
+        self, error: SinkError | None, known: dict[str, Any], unforeseen: Exception | None = None
+    ) -> None:
+        """One line: DEBUG for what went well, ERROR for what somebody has to repair."""
+        fields = {**known, "sink": self.name}
+        if error is None:
+            log.write(logging.DEBUG, str(known["outcome"]), fields)
+            return
         level = logging.ERROR if error.reason in _WANTS_REPAIR else logging.WARNING
-        fields = {
-            **known,
-            "sink": self.name,
+        fields |= {
             "outcome": error.outcome,
             "reason": error.reason,
             "stage": error.stage,
@@ -132,7 +134,7 @@ class Sink:
             "status": error.status,
             "upstream_text": error.upstream_text,
         }
-        log.write(level, error.outcome, fields, bug=not foreseen)
+        log.write(level, error.outcome, fields, unforeseen)
 
     def _http_error(self, raised: HTTPException) -> Response:
         """A path or method that is none of ours: answered, logged and counted like an event's."""
@@ -141,7 +143,7 @@ class Sink:
         )
         error = error_of(raised, ", ".join(rule.rule for rule in rules))
         self.telemetry.count(error.outcome, 0.0, error)
-        self._log_error(error, {"path": current_request.path}, foreseen=True)
+        self._log(error, {"path": current_request.path})
         response = failed(error, None)
         for name, value in raised.get_headers():
             if name == "Allow":
@@ -157,9 +159,9 @@ def decode_event(headers: Mapping[str, str], body: bytes) -> Event:
     return with_trace(cloudevent.decode(headers, body), headers)
 
 
-def _fields(decoded: object) -> dict[str, Any]:
+def _fields(decoded: Identified | None) -> dict[str, Any]:
     if not isinstance(decoded, Event):
-        return {}
+        return {"ce_id": decoded.id} if decoded else {}
     wiki_id, _, rest = decoded.attributes.get("subject", "").partition("/")
     return {
         "ce_id": decoded.id,
