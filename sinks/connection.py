@@ -7,19 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import io
-import ipaddress
-import queue
 import select
 import socket
 import ssl
-import threading
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from sinks.deadline import Deadline
+from sinks.name_resolution import AddressInfo, GetAddrInfo, resolve
 
-AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
-GetAddrInfo = Callable[..., list[Any]]
 T = TypeVar("T")
 _NODELAY: Final = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -111,7 +107,7 @@ def connect(
 
     raises: OSError; TimeoutError when the deadline is used up.
     """
-    addresses = _resolve(host, port, deadline, getaddrinfo)
+    addresses = resolve(host, port, deadline, getaddrinfo)
     failure: OSError = OSError(f"no address for {host}")
     for left, address in enumerate(addresses, -len(addresses)):
         try:
@@ -144,35 +140,6 @@ def _left(deadline: Deadline | None) -> float:
     if left <= 0:
         raise TimeoutError("the deadline is used up")
     return left
-
-
-def _resolve(
-    host: str, port: int, deadline: Deadline, getaddrinfo: GetAddrInfo
-) -> list[AddressInfo]:
-    """getaddrinfo knows no time-out, so names are resolved aside and waited for."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        pass
-    else:
-        family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
-        return [(family, socket.SOCK_STREAM, 0, "", (host, port))]
-    answers: queue.SimpleQueue[list[AddressInfo] | OSError] = queue.SimpleQueue()
-
-    def resolve() -> None:
-        try:
-            answers.put(getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as error:
-            answers.put(error if isinstance(error, OSError) else OSError("not a host name"))
-
-    threading.Thread(target=resolve, daemon=True).start()
-    try:
-        answer = answers.get(timeout=_left(deadline))
-    except queue.Empty:
-        raise TimeoutError(f"resolving {host} took too long") from None
-    if isinstance(answer, OSError):
-        raise answer
-    return answer
 
 
 def _shake_hands(

@@ -15,7 +15,8 @@ from requests.structures import CaseInsensitiveDict
 from sinks import __version__
 from sinks.deadline import Deadline
 from sinks.errors import BadAnswer, DeadlineExceeded, SinkError, Stage, Unavailable
-from sinks.http_adapter import AnswerTooLarge, DeadlineAdapter, UnreadableAnswer
+from sinks.http_adapter import DeadlineAdapter
+from sinks.http_message import AnswerTooLarge, UnreadableAnswer
 
 USER_AGENT: Final = f"knative-event-sinks/{__version__}"
 

@@ -18,12 +18,14 @@ ALLOWED = {
     "flask": set("web event_app responses wsgi_request score_sink egress_sink http_shim".split()),
     "werkzeug": {"http_shim", "responses", "web"},
     "gevent": {"wsgi_request"},
-    "requests": {"broker", "http_adapter", "http_client", "predictor", "eventgate", "subscriber"},
+    "requests": set(
+        "broker eventgate http_adapter http_client http_message predictor subscriber".split()
+    ),
     "cloudevents": {"sdk"},
     "yaml": {"triggers"},
     "prometheus_client": {"telemetry"},
     "jsonschema_rs": {"schema"},
-    "socket": {"connection", "http_adapter"},
+    "socket": {"connection", "http_adapter", "name_resolution"},
     "kserve": set[str](),
     "pandas": set[str](),
     "numpy": set[str](),
