@@ -30,6 +30,8 @@ graceful_timeout = int(_server.event_deadline_seconds) + 10
 # The heartbeat file must not wait for a disk, and the root file system may be read-only.
 worker_tmp_dir = "/dev/shm"  # noqa: S108
 control_socket_disable = True
+# A sidecar's connections come from loopback, so a client's SCRIPT_NAME would be believed: a 500.
+forwarder_headers = ""
 logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,

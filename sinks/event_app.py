@@ -24,6 +24,7 @@ class EventApp(Flask):
     def __init__(self, name: str) -> None:
         super().__init__(name, static_folder=None)
         self.url_map.merge_slashes = False  # it would redirect, and a redirected event is lost
+        self.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # its 200 is no event and no error
         self._paths: dict[str, View] = {}
         self._folders: dict[str, View] = {}
 

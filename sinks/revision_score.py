@@ -16,16 +16,21 @@ VERSION = "3.0.0"
 SCHEMA = f"/{TITLE}/{VERSION}"
 
 
+def check(change: PageChange) -> None:
+    """Raise InvalidEvent(invalid_event) for what a page change may be but a score may not."""
+    if change.page.page_id < 1:
+        raise InvalidEvent("invalid_event", "page_id has to be at least 1 to be published")
+
+
 def build(change: PageChange, prediction: Prediction, stream: str, event_id: str) -> dict[str, Any]:
     """Return the JSON-ready document; a member is absent where the input has not got it.
 
     stream:    where the event is to be published.
     event_id:  `meta.id`; `meta.dt` is left to the intake.
-    raises:    InvalidEvent(invalid_event) for what a page change may be but a score may not.
+    raises:    InvalidEvent(invalid_event), as `check`.
     """
+    check(change)
     page, revision = change.page, change.revision
-    if page.page_id < 1:
-        raise InvalidEvent("invalid_event", "page_id has to be at least 1 to be published")
     members = {
         "$schema": SCHEMA,
         "dt": change.dt,

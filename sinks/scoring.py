@@ -54,6 +54,7 @@ def score(
     conditions = Conditions(scoring.deployed, scoring.max_event_age_seconds, now)
     if reason := models.unwanted(row, change, conditions):
         return Answer("ignored", reason)
+    revision_score.check(change)  # before a predictor works in vain
     prediction = _predict(event, change, row, scoring, deadline, now)
     event_id = made_id(event.source, event.id, row.name, row.output_type)
     document = revision_score.build(change, prediction, scoring.streams[row.name], event_id)
