@@ -4,6 +4,8 @@ SHELL := bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
+COMPILE := $(BIN)/uv pip compile -q --generate-hashes --no-annotate --no-header \
+  --python-version 3.11 --python-platform x86_64-manylinux_2_28
 
 .PHONY: help
 help: ## list the targets
@@ -20,6 +22,14 @@ up: .venv/ready ## leave the whole pipeline running on its ports until Ctrl-C
 .PHONY: test
 test: .venv/ready ## unit and contract tests; loopback only
 	@$(BIN)/python -m pytest
+
+.PHONY: interop
+interop: .venv/ready ## other CloudEvents SDKs read what we write, foreign sinks are probed; installs them
+	@$(BIN)/python -m pytest tests/interop tests/foreign
+
+.PHONY: image
+image: .venv/ready ## build the real image without a registry (Debian, root), and prove it
+	@$(BIN)/python -m tests.image.build && $(BIN)/python -m pytest tests/image
 
 .PHONY: lint
 lint: .venv/ready ## ruff (rules and format) and hadolint
@@ -38,16 +48,18 @@ check: lint type test ## what has to pass before a commit
 
 .PHONY: requirements
 requirements: .venv/ready ## pin requirements*.in into requirements*.txt with hashes
-	for name in requirements requirements-dev; do \
-	  $(BIN)/uv pip compile -q --generate-hashes --no-annotate --no-header --python-version 3.11 \
-	    --python-platform x86_64-manylinux_2_28 -c requirements.txt $$name.in -o $$name.txt; done
+	for name in requirements requirements-dev; do $(COMPILE) -c requirements.txt $$name.in -o $$name.txt; done
+	for name in tests/{go,interop,foreign}/requirements*.in; do $(COMPILE) $$name -o $${name%in}txt; done
 
 .PHONY: clean
 clean: ## remove the virtual environment, caches and what runs have written
-	rm -rf .venv .cache var .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .cache var *.egg-info .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-.venv/ready: requirements-dev.txt
+.venv/ready: .venv/packages pyproject.toml
+	@$(BIN)/pip install -q --no-deps --no-build-isolation --no-index -e . && touch $@
+
+.venv/packages: requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; name it with make PYTHON=..."; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \

@@ -78,7 +78,7 @@ def _judged(response: requests.Response, trigger: Trigger, event: Event) -> Deli
             reason or ("rejected_by_subscriber" if final else "subscriber_failed"),
             detail=f"{trigger.subscriber} answered {status}: {words}",
         )
-    reply = _reply(response)
+    reply = reply_of(dict(response.headers), response.content)
     if reply is not None:
         return Delivery(trigger.name, event, "replied", None, reply)
     outcome, said = response.headers.get("Sinks-Outcome"), response.headers.get("Sinks-Reason")
@@ -102,13 +102,12 @@ def _error_in(body: bytes) -> tuple[Reason | None, str]:
     return None, body.decode("utf-8", "replace")
 
 
-def _reply(response: requests.Response) -> Event | None:
-    """The event in a 2xx answer, None if it is empty.
+def reply_of(headers: Mapping[str, str], body: bytes) -> Event | None:
+    """Return the event in a 2xx answer, None if it is empty.
 
     raises: BadAnswer for what makes Knative's filter answer 502, Rejected for what its ingress
             refuses.
     """
-    headers, body = dict(response.headers), response.content
     if not cloudevent.is_event(headers):
         if body:
             raise BadAnswer("upstream_bad_answer", "a 2xx body has to be one CloudEvent or empty")

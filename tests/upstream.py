@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.factories import drafttopic_answer
+
 
 @dataclass(frozen=True)
 class Received:
@@ -81,6 +83,12 @@ def answer(
         return True
 
     return behave
+
+
+def predictor(received: Received, sock: socket.socket) -> bool | None:
+    """Behave as the drafttopic predictor of whatever wiki is asked for."""
+    wiki = received.target.split("/")[3].partition("-")[0]
+    return answer(200, drafttopic_answer(received.json()["rev_id"], wiki))(received, sock)
 
 
 def _text(body: Any) -> bytes:

@@ -27,6 +27,9 @@ COMMANDS = [
     if line.strip()
 ]
 CURLS = [command for command in COMMANDS if command.startswith("curl ")]
+CONSOLE = "".join(re.findall(r"```console\n(.*?)```", README, re.DOTALL)).splitlines()
+KIT = [line.removeprefix("$ ") for line in CONSOLE if line.startswith("$ ")]
+SHOWN = [line for line in CONSOLE if not line.startswith("$ ")]
 MAKES = sorted(set(re.findall(r"`?make ([a-z]+)`?", README)))
 
 
@@ -57,13 +60,16 @@ def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, int]]:
     assert process.wait(30) == 0
 
 
+def moved(command: str, ports: dict[int, int]) -> str:
+    """The command with the ports that `up` has taken."""
+    return re.sub(r"127\.0\.0\.1:(\d+)", lambda m: f"127.0.0.1:{ports[int(m[1])]}", command)
+
+
 @pytest.mark.parametrize("command", CURLS, ids=[f"curl{n}" for n in range(1, len(CURLS) + 1)])
 def test_readme_curl_line_against_up_answers_2xx(command: str, ports: dict[int, int]) -> None:
     """Each curl line of README, in its order, gets the kind of answer that it is there to show."""
-    moved = re.sub(r"127\.0\.0\.1:(\d+)", lambda m: f"127.0.0.1:{ports[int(m[1])]}", command)
-
     done = subprocess.run(  # noqa: S603
-        [*shlex.split(moved), "-w", "\n%{http_code}"],
+        [*shlex.split(moved(command, ports)), "-w", "\n%{http_code}"],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -72,6 +78,25 @@ def test_readme_curl_line_against_up_answers_2xx(command: str, ports: dict[int, 
 
     assert done.stdout.rpartition("\n")[2] == "200", done.stdout + done.stderr
     assert "drafttopic" in done.stdout or "sinks_events_total" in done.stdout
+
+
+def test_readme_output_of_the_contract_kit_is_what_it_prints(ports: dict[int, int]) -> None:
+    """Each line that README shows is printed by the two commands, in this order."""
+    printed: list[str] = []
+    for command in KIT:
+        words = shlex.split(moved(command, ports))
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, "-m", "sinks", *words[1:]],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        printed += done.stdout.splitlines()
+
+    rest = iter(printed)
+    assert len(KIT) == 2
+    assert [line for line in SHOWN if line not in rest] == []
 
 
 def test_readme_commands_are_make_targets_or_curl_lines() -> None:

@@ -12,7 +12,10 @@ import pytest
 from sinks.local.processes import ROOT
 
 MODULES = sorted((ROOT / "sinks").rglob("*.py"))
-SERVING = [path for path in MODULES if "local" not in path.parts]
+# Everything but the local counterparts is in the image; the contract kit is, but serves no event.
+SHIPPED = [path for path in MODULES if "local" not in path.parts]
+KIT = {"contract", "cli.py", "__main__.py"}
+SERVING = [path for path in SHIPPED if not KIT & set(path.parts)]
 # Which modules may import a library, or one of our own packages; nobody else may.
 ALLOWED = {
     "flask": set("web event_app responses wsgi_request score_sink egress_sink http_shim".split()),
@@ -21,11 +24,14 @@ ALLOWED = {
     "requests": set(
         "broker eventgate http_adapter http_client http_message predictor subscriber".split()
     ),
-    "cloudevents": {"sdk"},
+    "cloudevents": {"sample", "sdk"},
+    "click": {"cli", "command", "terminal"},
+    "h11": {"wire"},
+    "pytest": {"plugin", "test_sink"},
     "yaml": {"triggers"},
     "prometheus_client": {"telemetry"},
     "jsonschema_rs": {"schema"},
-    "socket": {"connection", "http_adapter", "name_resolution"},
+    "socket": {"connection", "http_adapter", "name_resolution", "target", "wire"},
     "kserve": set[str](),
     "pandas": set[str](),
     "numpy": set[str](),
@@ -54,7 +60,7 @@ def test_library_is_imported_only_where_it_belongs(library: str) -> None:
     """A library that is used everywhere cannot be exchanged anywhere."""
     users = {
         path.stem
-        for path in SERVING
+        for path in SHIPPED
         if any(name.split(".")[0] == library for name in imports(path))
     }
 
@@ -77,12 +83,13 @@ def test_pure_module_imports_nothing_that_talks(module: str) -> None:
         todo += [other for other in found if other.startswith("sinks.")]
 
 
-def test_serving_modules_do_not_import_local_parts() -> None:
-    """What only `make run` needs is not in the image."""
+@pytest.mark.parametrize(
+    ("package", "modules"), [("sinks.local", SHIPPED), ("sinks.contract", SERVING)]
+)
+def test_package_is_not_imported_by_what_can_do_without(package: str, modules: list[Path]) -> None:
+    """The image has no local counterparts, and an app does not load the contract kit."""
     users = [
-        path.name
-        for path in SERVING
-        if any(name.startswith("sinks.local") for name in imports(path))
+        path.name for path in modules if any(name.startswith(package) for name in imports(path))
     ]
 
     assert users == []

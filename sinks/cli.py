@@ -1,0 +1,17 @@
+"""The command line, `sinks`: one module for each group of commands."""
+
+from __future__ import annotations
+
+import click
+
+from sinks import __version__
+from sinks.contract.cli import contract
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="sinks")
+def main() -> None:
+    """Event sinks between MediaWiki, KServe and EventGate."""
+
+
+main.add_command(contract)

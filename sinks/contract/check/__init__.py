@@ -1,0 +1,1 @@
+"""Checking a payload, without sending it anywhere."""

@@ -1,0 +1,1 @@
+"""Putting rows to a running sink, and judging what it answers."""

@@ -1,0 +1,147 @@
+"""Putting all rows of a role to one sink, one after another."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sinks.contract.finding import Finding
+from sinks.contract.probe.judge import judged
+from sinks.contract.probe.target import Target
+from sinks.contract.probe.wire import Silence, perform
+from sinks.contract.rows.row import Role, Row
+from sinks.contract.rows.sample import Sample, attributes_of, document, post
+from sinks.contract.rows.tables import rows_for
+
+_PATHS: Final[Mapping[Role, str]] = {"score-sink": "/models/{row}", "http-shim": "/events"}
+_LOST_IN_A_ROW: Final = 3
+
+
+class InvalidSample(ValueError):
+    """No event that the rows of this role can start from; the text says what it lacks."""
+
+
+class Unreachable(Exception):
+    """Nobody answers, or it is not HTTP; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one row."""
+
+    row: Row
+    findings: tuple[Finding, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A sink and what it is to be asked.
+
+    sample:  the good event; where it has no row, 202 is as good as a reply.
+    """
+
+    target: Target
+    role: Role
+    sample: Sample
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        return rows_for(self.role)
+
+    @property
+    def requests(self) -> int:
+        """How many requests all rows make together, `greet`'s included."""
+        return 1 + sum(row.requests(self.sample) for row in self.rows)
+
+    def greet(self) -> None:
+        """Return if the sink answers its good event with anything at all. raises: Unreachable."""
+        (heard,) = perform(post("binary")(self.sample), self.target)
+        if isinstance(heard, Silence):
+            raise Unreachable(_advice(self.target, heard))
+
+    def run(self, row: Row) -> Result:
+        """Put one row to the sink."""
+        begun = time.monotonic()
+        heard = perform(row.make(self.sample), self.target)
+        findings = judged(row, self.role, self.sample, heard)
+        return Result(row, tuple(findings), time.monotonic() - begun)
+
+    def run_all(self) -> Iterator[Result]:
+        """Put all rows to the sink. raises: Unreachable when it goes away in between."""
+        lost = 0
+        for row in self.rows:
+            result = self.run(row)
+            unanswered = any(finding.rule == "no_answer" for finding in result.findings)
+            lost = lost + 1 if unanswered else 0
+            if lost == _LOST_IN_A_ROW:
+                self.greet()
+                lost = 0
+            yield result
+        if lost:
+            self.greet()
+
+
+def probe(
+    target: Target,
+    role: Role,
+    row: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    event: Mapping[str, Any] | None = None,
+) -> Probe:
+    """Return the probe of the sink at `target`.
+
+    row:      the row whose prediction has to come back; None: whatever the sink answers.
+    headers:  of every request, such as Authorization.
+    event:    the good event as a structured CloudEvent; None: one that comes with the kit.
+    raises:   InvalidSample.
+    """
+    attributes, data = _good_event(role) if event is None else _own_event(event)
+    path = target.path
+    if path == "/":
+        path = _PATHS.get(role, "/").format(row=row or "drafttopic")
+    sample = Sample(
+        path + (f"?{target.query}" if target.query else ""),
+        attributes,
+        data,
+        row if role in ("score-sink", "any-processor") else None,
+        target.authority,
+        tuple((name, value.encode("latin-1")) for name, value in (headers or {}).items()),
+    )
+    if event is not None:
+        _check(sample, role)
+    return Probe(target, role, sample)
+
+
+def _good_event(role: Role) -> tuple[dict[str, str], dict[str, Any]]:
+    name = "revision_score" if role == "egress-sink" else "page_change"
+    data = document(name)
+    if role in ("egress-sink", "http-shim"):
+        # What is relayed or routed must not be taken for a real change by anybody.
+        data["meta"] = {**data["meta"], "domain": "canary"}
+    return attributes_of(name, data), data
+
+
+def _own_event(event: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
+    kept = {name: value for name, value in event.items() if name not in ("specversion", "data")}
+    return {name: str(value) for name, value in kept.items()}, event["data"]
+
+
+def _check(sample: Sample, role: Role) -> None:
+    for row in rows_for(role):
+        try:
+            row.make(sample)
+        except (KeyError, TypeError) as error:
+            raise InvalidSample(
+                f"row {row.name} cannot be made of the event ({error}): its data has to be a"
+                " document of the kind that the sink takes"
+            ) from None
+
+
+def _advice(target: Target, silence: Silence) -> str:
+    where = f"{target.host}:{target.port}"
+    if not silence.connected:
+        return f"cannot connect to {where} ({silence.why}): start the sink, or correct the URL"
+    return f"{where} takes connections, but does not answer ({silence.why}): is it a sink?"

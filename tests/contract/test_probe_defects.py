@@ -1,0 +1,119 @@
+"""The probe is proved: it finds every defect that is put into a sink, and nothing in a good one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from sinks.contract.finding import Finding
+from sinks.contract.probe.run import Probe, probe
+from sinks.contract.probe.target import target_of
+from sinks.contract.rows.row import Role
+from sinks.contract.rows.tables import ROWS
+from tests.defects import DEFECTS, UNDAMAGED, serving
+from tests.processes import Running
+from tests.upstream import Upstream, predictor
+
+BY_NAME = {row.name: row for row in ROWS}
+ROLES: tuple[Role, ...] = ("score-sink", "any-processor")
+# Whatever a sink does, a whole run says it, too; of these only, since one takes half a second.
+WHOLE = (
+    "text_reply",
+    "no_content_with_a_body",
+    "id_at_random",
+    "no_content_type",
+    "unknown_row_is_404",
+    "error_of_1_kb",
+)
+
+
+@pytest.fixture(scope="module")
+def sinks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Running]]:
+    """A score-sink with each defect, and one without."""
+    with (
+        Upstream(predictor) as upstream,
+        serving(DEFECTS, upstream.url, tmp_path_factory.mktemp("defects")) as running,
+    ):
+        yield running
+
+
+def probe_of(sink: Running, role: Role) -> Probe:
+    """What a user of this role would be given."""
+    if role == "score-sink":
+        return probe(target_of(sink.url), role, "drafttopic")
+    return probe(target_of(f"{sink.url}/models/drafttopic"), role)
+
+
+def findings(made: Probe, names: list[str]) -> dict[str, list[Finding]]:
+    """What the probe says of these rows."""
+    return {name: list(made.run(BY_NAME[name]).findings) for name in names}
+
+
+def assert_found(name: str, found: dict[str, list[Finding]]) -> None:
+    for row, rule in DEFECTS[name].found.items():
+        assert rule in [finding.rule for finding in found[row]], (row, found[row])
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_probe_undamaged_sink_has_no_findings(sinks: dict[str, Running], role: Role) -> None:
+    """A sink that keeps every promise is told so."""
+    made = probe_of(sinks[UNDAMAGED], role)
+
+    results = list(made.run_all())
+
+    assert [result.findings for result in results if result.findings] == []
+    assert [result.row for result in results] == list(made.rows)
+
+
+@pytest.mark.parametrize("name", DEFECTS)
+def test_probe_defect_is_found(sinks: dict[str, Running], name: str) -> None:
+    """Each defect breaks the rule that it should, at the rows where it should."""
+    made = probe_of(sinks[name], "score-sink")
+
+    assert_found(name, findings(made, list(DEFECTS[name].found)))
+
+
+@pytest.mark.parametrize("name", [name for name, defect in DEFECTS.items() if defect.everybody])
+def test_probe_defect_of_an_unknown_sink_is_found(sinks: dict[str, Running], name: str) -> None:
+    """What harms everybody is found without knowing what the sink should do."""
+    made = probe_of(sinks[name], "any-processor")
+
+    assert_found(name, findings(made, list(DEFECTS[name].found)))
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_probe_whole_run_finds_the_defect(sinks: dict[str, Running], name: str) -> None:
+    """One row's finding is not lost when all rows are put to the sink."""
+    made = probe_of(sinks[name], "score-sink")
+
+    found = {result.row.name: list(result.findings) for result in made.run_all()}
+
+    assert_found(name, found)
+
+
+def test_defects_name_rows_of_the_roles_that_have_to_find_them() -> None:
+    """A defect that nobody is asked about would be found by nobody."""
+    wrong = [
+        (name, row)
+        for name, defect in DEFECTS.items()
+        for row in defect.found
+        for role in (ROLES if defect.everybody else ROLES[:1])
+        if role not in BY_NAME[row].roles
+    ]
+
+    assert wrong == []
+    assert len(DEFECTS) >= 25
+
+
+def test_finding_leads_to_the_repair(sinks: dict[str, Running]) -> None:
+    """A finding says what came, who demands what, and what to do, each on one line."""
+    made = probe_of(sinks["text_reply"], "any-processor")
+
+    (finding,) = findings(made, ["event_binary"])["event_binary"]
+
+    assert finding.place == "body"
+    assert "200 with a body that is no event: 'OK'" in finding.problem
+    assert "data-plane.md" in finding.clause
+    assert "202 without body" in finding.fix
+    assert "\n" not in finding.problem + finding.clause + finding.fix

@@ -1,0 +1,357 @@
+"""The judge of the probe: each rule finds what it is there for, and lets right answers pass."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sinks.contract.finding import Finding
+from sinks.contract.probe import answers, judge, predictions
+from sinks.contract.probe.judge import judged
+from sinks.contract.probe.run import probe
+from sinks.contract.probe.target import Target
+from sinks.contract.probe.wire import Heard, HttpAnswer, Silence
+from sinks.contract.rows.row import Expected, Role, Row
+from sinks.contract.rows.sample import Sample
+from sinks.contract.rows.tables import ROWS, rows_for
+from tests.factories import PAGE_CHANGE_TYPE, SCORE_TYPE, revision_score
+
+BY_NAME = {row.name: row for row in ROWS}
+ROLES: tuple[Role, ...] = ("score-sink", "egress-sink", "http-shim", "any-processor")
+TARGET = Target("127.0.0.1", 1, "sink")
+JSON = (("content-type", "application/json"),)
+STRUCTURED = (("content-type", "application/cloudevents+json"),)
+ERROR = {"reason": "r", "detail": "d", "ce_id": None}
+LIMIT = 768
+
+
+def sample_of(role: Role) -> Sample:
+    """The good event, and the row that has to score it where a score-sink is asked."""
+    return probe(TARGET, role, "drafttopic" if role == "score-sink" else None).sample
+
+
+def attributes(number: int = 0) -> dict[str, str]:
+    """Of a right reply to the sample; another number is another event."""
+    source = {"specversion": "1.0", "source": "/models/drafttopic"}
+    return {**source, "id": f"reply-{number}", "type": SCORE_TYPE}
+
+
+def prediction(number: int = 0, **over: Any) -> dict[str, Any]:
+    """The data of a right reply to the sample."""
+    sample = sample_of("score-sink")
+    meta = {"id": f"reply-{number}", **over.pop("meta", {})}
+    return revision_score(rev_id=sample.data["revision"]["rev_id"], meta=meta, **over)
+
+
+def binary(given: dict[str, str], data: Any) -> HttpAnswer:
+    headers = tuple((f"ce-{name}", value) for name, value in given.items())
+    return HttpAnswer(200, (*headers, *JSON), json.dumps(data).encode())
+
+
+def structured(given: dict[str, str], data: Any) -> HttpAnswer:
+    return HttpAnswer(200, STRUCTURED, json.dumps({**given, "data": data}).encode())
+
+
+def error(status: int = 400, **over: Any) -> HttpAnswer:
+    headers = (*JSON, ("allow", "POST")) if status == 405 else JSON
+    return HttpAnswer(status, headers, json.dumps({**ERROR, **over}).encode())
+
+
+EMPTY = HttpAnswer(202, (), b"")
+
+
+def right(expected: Expected, role: Role, number: int) -> HttpAnswer:
+    """An answer that is as it should be; another number is another event."""
+    interim = (100,) if expected.continued else ()
+    if expected.kind in ("good", "sane", "direct"):
+        if role in ("egress-sink", "http-shim"):
+            return replace(EMPTY, interim=interim)
+        make = structured if expected.mode == "structured" else binary
+        return replace(make(attributes(number), prediction(number)), interim=interim)
+    if expected.kind == "ignored":
+        return replace(EMPTY, headers=(("sinks-reason", expected.reason or ""),))
+    if expected.kind == "document":
+        return HttpAnswer(200, JSON, b'{"outcomes":[]}')
+    status = expected.status or (503 if expected.kind == "repeated" else 400)
+    return error(status, reason=expected.reason or "r", detail=expected.names or "d")
+
+
+def answers_to(row: Row, role: Role) -> list[Heard]:
+    """Right answers to all that the row asks."""
+    other = row.relation == "other_event"
+    return [right(each, role, number * other) for number, each in enumerate(row.expected)]
+
+
+def findings(row: Row, role: Role, heard: Sequence[Heard]) -> list[Finding]:
+    return judged(row, role, sample_of(role), heard)
+
+
+# --- every rule ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Case:
+    """A wrong answer, the last of a row's, instead of the right one."""
+
+    rule: str
+    row: str
+    wrong: Heard
+    place: str
+    role: Role = "score-sink"
+
+
+def reply(data: Any = None, **over: str) -> HttpAnswer:
+    return binary({**attributes(), **over}, prediction() if data is None else data)
+
+
+def headed(answer: HttpAnswer, *headers: tuple[str, str]) -> HttpAnswer:
+    return replace(answer, headers=(*answer.headers, *headers))
+
+
+EVENT, IGNORED, REFUSED = "event_binary", "ignored_canary_binary", "id_absent_binary"
+SERVERS = "request_not_http"
+ANY: Role = "any-processor"
+SHIM: Role = "http-shim"
+INPUT = sample_of("score-sink").attributes
+NO_SCORES = {name: value for name, value in prediction().items() if name != "scores"}
+CASES = [
+    Case("bytes_after_the_answer", EVENT, replace(EMPTY, stray=b"OK"), "body", ANY),
+    Case("bytes_after_the_answer", REFUSED, replace(error(), stray=b"\n"), "body", ANY),
+    Case("redirect", EVENT, HttpAnswer(302, (("location", "/"),), b""), "status", ANY),
+    Case("redirect", REFUSED, HttpAnswer(308, (), b""), "status", ANY),
+    Case("error_too_long", REFUSED, HttpAnswer(400, (), b"x" * (LIMIT + 1)), "body", ANY),
+    Case("reply_repeats_a_header", EVENT, headed(reply(), *JSON), "content-type", ANY),
+    Case("reply_repeats_a_header", EVENT, headed(reply(), ("ce-id", "2")), "ce-id", ANY),
+    Case("reply_not_an_event", EVENT, HttpAnswer(200, (), b"OK"), "body", ANY),
+    Case("reply_not_an_event", EVENT, HttpAnswer(202, JSON, b"{}"), "body", ANY),
+    Case("reply_refused", EVENT, reply(specversion="1.0.2"), "headers or body", ANY),
+    Case("reply_refused", EVENT, reply(time="2026-09-23t10:00:00z"), "headers or body", ANY),
+    Case("reply_refused", EVENT, reply(source=""), "headers or body", ANY),
+    Case("reply_refused", EVENT, HttpAnswer(200, STRUCTURED, b"["), "headers or body", ANY),
+    Case(
+        "reply_without_content_type",
+        EVENT,
+        replace(reply(), headers=reply().headers[:-1]),
+        "content-type",
+        ANY,
+    ),
+    Case("no_answer", EVENT, Silence("nothing within 10 s"), "connection", ANY),
+    Case("no_answer", SERVERS, Silence("no connection", connected=False), "connection", ANY),
+    Case("good_event_refused", EVENT, error(422), "status", ANY),
+    Case("good_event_refused", EVENT, error(503), "status", ANY),
+    Case("good_event_refused", IGNORED, error(422), "status"),
+    Case("good_event_refused", "plain_json", error(400), "status", SHIM),
+    Case("bad_event_accepted", REFUSED, EMPTY, "status", ANY),
+    Case("bad_event_accepted", REFUSED, reply(), "status", ANY),
+    Case("bad_event_accepted", SERVERS, EMPTY, "status", ANY),
+    Case("bad_event_accepted", "deadline_used_up", EMPTY, "status"),
+    Case("permanent_failure_repeated", REFUSED, error(500), "status", ANY),
+    Case("permanent_failure_repeated", REFUSED, error(429), "status", ANY),
+    Case("permanent_failure_repeated", "subject_raw_utf8", error(500), "status", ANY),
+    Case("permanent_failure_repeated", "path_trailing_slash", error(500), "status", ANY),
+    Case("unwanted_event_answered", IGNORED, reply(), "body"),
+    Case("no_prediction", EVENT, EMPTY, "status"),
+    Case("reply_feeds_itself", EVENT, reply(type=PAGE_CHANGE_TYPE), "ce-type", ANY),
+    Case(
+        "reply_has_the_inputs_id",
+        EVENT,
+        reply(id=INPUT["id"], source=INPUT["source"]),
+        "ce-id",
+        ANY,
+    ),
+    Case("not_this_rows_prediction", EVENT, reply(type="a.b"), "ce-type"),
+    Case("prediction_invalid", EVENT, reply(prediction(scores=[])), "data"),
+    Case("prediction_invalid", EVENT, reply({**prediction(), "$schema": "/a/1.0.0"}), "data"),
+    Case("prediction_invalid", EVENT, reply("text"), "data"),
+    Case("prediction_invalid", EVENT, reply([]), "data"),
+    Case("prediction_invalid", EVENT, replace(reply(), body=b""), "data"),
+    Case("prediction_invalid", EVENT, reply(prediction(meta={"stream": "a"})), "/meta/stream"),
+    Case("prediction_invalid", EVENT, reply(stream="a"), "ce-stream"),
+    Case("prediction_invalid", EVENT, reply(prediction(meta={"id": "other"})), "/meta/id"),
+    Case("prediction_invalid", EVENT, reply(NO_SCORES), "/scores"),
+    Case("prediction_invalid", EVENT, reply({**prediction(), "rev_id": 1}), "/rev_id"),
+    Case(
+        "too_slow",
+        "body_declared_endless",
+        replace(error(413, reason="body_too_large"), seconds=3.1),
+        "connection",
+    ),
+    Case("not_continued", "expect_100_continue", reply(), "connection"),
+    Case("other_status", REFUSED, error(422, reason="malformed_event", detail="id"), "status"),
+    Case("other_status", IGNORED, replace(EMPTY, status=200), "status"),
+    Case("other_status", EVENT, replace(EMPTY, status=204), "status", "egress-sink"),
+    Case("other_status", EVENT, replace(reply(), status=201), "status"),
+    Case("empty_answer_has_a_type", IGNORED, headed(EMPTY, *JSON), "content-type"),
+    Case("document_not_json", "plain_json", HttpAnswer(200, JSON, b"OK"), "body", SHIM),
+    Case("document_not_json", "plain_json", HttpAnswer(200, (), b"{}"), "body", SHIM),
+    Case("document_not_json", "plain_json", EMPTY, "body", SHIM),
+    Case("other_content_mode", EVENT, structured(attributes(), prediction()), "content-type"),
+    Case("other_content_mode", "event_structured", reply(), "content-type"),
+    Case("other_reason", IGNORED, headed(EMPTY, ("sinks-reason", "redirect")), "sinks-reason"),
+    Case("other_reason", IGNORED, EMPTY, "sinks-reason"),
+    Case("other_reason", REFUSED, error(reason="malformed_data", detail="id"), "/reason"),
+    Case("error_shape", REFUSED, replace(error(), headers=()), "content-type"),
+    Case("error_shape", REFUSED, headed(error(), *JSON), "content-type"),
+    Case(
+        "error_shape",
+        "method_get",
+        replace(error(405, reason="method_not_allowed"), headers=JSON),
+        "allow",
+    ),
+    Case("error_shape", REFUSED, HttpAnswer(400, JSON, b"<h1>"), "body"),
+    Case("error_shape", REFUSED, HttpAnswer(400, JSON, b"[]"), "body"),
+    Case("error_shape", REFUSED, error(more=1), "body"),
+    Case(
+        "error_shape",
+        REFUSED,
+        HttpAnswer(400, JSON, json.dumps(ERROR, indent=1).encode()),
+        "body",
+    ),
+    Case("error_names_nothing", REFUSED, error(reason="malformed_event"), "/detail"),
+    Case("answer_changes", "plain_json_redelivered", HttpAnswer(200, JSON, b"{}"), "body", SHIM),
+    Case("reply_id_repeated", "other_id", reply(), "ce-id", ANY),
+    Case("reply_id_changes", "redelivery_binary", reply(id="other"), "ce-id", ANY),
+    Case("reply_id_changes", "redelivery_binary", reply(source="/other"), "ce-id", ANY),
+    Case("reply_data_changes", "redelivery_binary", reply({}), "data", ANY),
+    Case("repetition_unanswered", "redelivery_binary", EMPTY, "body", ANY),
+]
+IDS = [f"{case.rule}-{number}" for number, case in enumerate(CASES)]
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_judge_wrong_answer_breaks_the_rule(case: Case) -> None:
+    """The rule is found broken by the wrong answer, at its place, and not by the right one."""
+    row = BY_NAME[case.row]
+    good = answers_to(row, case.role)
+
+    found = findings(row, case.role, [*good[:-1], case.wrong])
+
+    assert case.role in row.roles
+    assert findings(row, case.role, good) == []
+    assert (case.rule, case.place) in [(each.rule, each.place) for each in found]
+
+
+def slugs(module: Any) -> set[str]:
+    """The rules that a module's source names where it makes findings."""
+    makers = {"Finding", "_bad_reply", "wrong", "broken"}
+    calls = [
+        node
+        for node in ast.walk(ast.parse(Path(module.__file__).read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in makers
+    ]
+    return {str(call.args[0].value) for call in calls if isinstance(call.args[0], ast.Constant)}
+
+
+def test_judge_every_rule_has_a_case() -> None:
+    """A rule that nothing breaks here might never be found broken."""
+    made = slugs(judge) | slugs(answers) | slugs(predictions)
+
+    assert {case.rule for case in CASES} == made
+    assert len(made) >= 30
+
+
+# --- right answers ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_judge_right_answers_break_no_rule(role: Role) -> None:
+    """Every row of every role can be satisfied."""
+    found = {row.name: findings(row, role, answers_to(row, role)) for row in rows_for(role)}
+
+    assert {name: each for name, each in found.items() if each} == {}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
+def test_judge_silence_is_right_only_where_the_row_says_so(row: Row) -> None:
+    """A server may hang up on what is no HTTP, but has to answer everything else."""
+    role = next(role for role in ROLES if role in row.roles)
+    heard = [Silence("the connection was closed without an answer") for _ in row.expected]
+
+    rules = {finding.rule for finding in findings(row, role, heard)}
+
+    assert rules == (set() if all(each.silent for each in row.expected) else {"no_answer"})
+
+
+@pytest.mark.parametrize(
+    "heard",
+    [EMPTY, error(422), error(400), replace(error(400), body=b""), error(415, reason="x")],
+    ids=["empty", "422", "400", "no_body", "415"],
+)
+def test_judge_unknown_sink_may_do_what_the_clause_leaves_open(heard: HttpAnswer) -> None:
+    """Of a sink that is not ours no status, reason or shape is asked, only what brokers need."""
+    for name in ("event_with_a_query", "path_trailing_slash"):
+        assert findings(BY_NAME[name], "any-processor", [heard]) == []
+
+
+def test_judge_error_of_the_longest_safe_length_breaks_no_rule() -> None:
+    """768 bytes are what a dispatcher survives."""
+    answer = HttpAnswer(400, (), b"x" * LIMIT)
+
+    assert findings(BY_NAME[REFUSED], "any-processor", [answer]) == []
+
+
+def test_judge_same_finding_of_several_answers_is_said_once() -> None:
+    """Ten times the same line would hide the other ones."""
+    row = BY_NAME["redelivery_binary"]
+
+    found = findings(row, "any-processor", [HttpAnswer(200, (), b"OK")] * 2)
+
+    assert [finding.rule for finding in found] == ["reply_not_an_event"]
+
+
+def test_judge_finding_shows_no_control_codes_of_the_sink() -> None:
+    """What a sink says reaches a terminal as text only."""
+    answer = HttpAnswer(500, (), b"\x1b[2J\r\nboom" + b"x" * 200)
+
+    (finding,) = findings(BY_NAME[EVENT], "any-processor", [answer])
+
+    assert finding.problem.isprintable()
+    assert "boom" in finding.problem
+
+
+# --- anything at all ----------------------------------------------------------------------------
+
+HEADERS: tuple[tuple[tuple[str, str], ...], ...] = (
+    (),
+    JSON,
+    STRUCTURED,
+    (("content-type", "text/plain"),),
+    (("content-type", "application/cloudevents-batch+json"),),
+    tuple((f"ce-{name}", value) for name, value in attributes().items()),
+    (*((f"ce-{name}", value) for name, value in attributes().items()), *JSON),
+    (*((f"ce-{name}", value) for name, value in attributes().items()), ("content-type", "\xff;")),
+    (("ce-id", ""), ("ce-\xff", "\xff"), *JSON),
+)
+DATA: tuple[Any, ...] = (
+    None, 1, "a", [], {}, {"$schema": 1}, {"meta": 1}, prediction(meta={"id": 1}),
+)  # fmt: skip
+BODIES: tuple[bytes, ...] = (
+    b"", b"OK", b"{}", b"[]", b"1", b"null", b'"a"', b"\xff\x00", b"[" * 5000, b"x" * 1000,
+    json.dumps(attributes()).encode(),
+    *(json.dumps({**attributes(), "data": data}).encode() for data in DATA),
+)  # fmt: skip
+STATUSES = (200, 202, 301, 422)
+KINDS = {(each.kind, row.relation): row for row in ROWS for each in row.expected}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_judge_any_answer_is_judged(role: Role) -> None:
+    """Whatever a sink answers becomes findings, never an error of the probe's own."""
+    rows = [row for row in KINDS.values() if role in row.roles]
+    sample = sample_of(role)
+    odd = [
+        HttpAnswer(status, headers, body)
+        for status, headers, body in itertools.product(STATUSES, HEADERS, BODIES)
+    ]
+
+    for row, answer in itertools.product(rows, odd):
+        judged(row, role, sample, [answer] * len(row.expected))
+
+    assert len(rows) >= 4
