@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -62,23 +63,33 @@ def shell(script: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     )
 
 
+# The high-water mark of the command's own memory; that of getrusage begins with its parent's.
+REPORTING = """
+import atexit, sys
+from pathlib import Path
+from sinks.cli import main
+atexit.register(lambda: sys.stderr.write(Path("/proc/self/status").read_text()))
+main(prog_name="sinks")
+"""
+
+
 def peak(arguments: Sequence[str], stdin: int = subprocess.DEVNULL) -> tuple[int, int, bytes]:
     """Run the command; its exit code, the most memory that it had in KiB, and its stderr."""
-    limited = ["/bin/bash", "-c", f'ulimit -v {GIB // 1024}; exec "$@"', "bash", *COMMAND]
-    process = subprocess.Popen(  # noqa: S603
-        [*limited, *arguments],
+    limited = ["/bin/bash", "-c", f'ulimit -v {GIB // 1024}; exec "$@"', "bash"]
+    done = subprocess.run(  # noqa: S603
+        [*limited, sys.executable, "-c", REPORTING, "contract", "check", *arguments],
         stdin=stdin,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         cwd=ROOT,
         env=ENVIRONMENT,
+        timeout=60,
+        check=False,
     )
-    assert process.stderr is not None
-    with process.stderr as stderr:
-        said = stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, usage.ru_maxrss, said
+    said, _, status = done.stderr.partition(b"Name:")
+    most = re.search(rb"^VmHWM:\s*(\d+) kB$", status, re.MULTILINE)
+    assert most is not None
+    return done.returncode, int(most[1]), said
 
 
 def no_traceback(done: subprocess.CompletedProcess[bytes]) -> bool:
