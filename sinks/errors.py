@@ -71,6 +71,7 @@ Stage = Literal["receiving", "processing", "predictor", "eventgate", "subscriber
 
 # Knative's Go dispatcher crashes when the body of an error answer is longer.
 MAX_ERROR_BODY_BYTES = 768
+RETRIED_4XX = (404, 408, 409, 429)  # by both of Knative's brokers; all others are final
 MAX_DETAIL_CHARS = 420  # leaves room for an id of 128 characters, each escaped
 _SAFE_ID = re.compile(r"[!#$&-~]{1,128}")  # printable ASCII without space, `"` and `%`
 

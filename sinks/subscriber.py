@@ -18,12 +18,18 @@ from sinks.attributes import REQUIRED, is_sendable, media_type
 from sinks.cloudevent import STRUCTURED_JSON, Event, NoData
 from sinks.deadline import Deadline
 from sinks.envelope import trace_of
-from sinks.errors import BadAnswer, MalformedEvent, Outcome, Reason, Rejected, SinkError
+from sinks.errors import (
+    RETRIED_4XX,
+    BadAnswer,
+    MalformedEvent,
+    Outcome,
+    Reason,
+    Rejected,
+    SinkError,
+)
 from sinks.http_client import HttpClient
 from sinks.triggers import Trigger
 
-# Knative retries these; every other 4xx is final.
-_RETRIED_4XX: Final = (404, 408, 409, 429)
 _REASONS: Final = frozenset(get_args(Reason))
 _MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(?:\s*;\s*[\w!#$&^.+-]+=[^;]+)*", re.ASCII)
 _GO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
@@ -69,7 +75,7 @@ def deliver(http: HttpClient, trigger: Trigger, event: Event, deadline: Deadline
 def _judged(response: requests.Response, trigger: Trigger, event: Event) -> Delivery:
     status = response.status_code
     if not 200 <= status < 300:
-        final = 300 <= status < 500 and status not in _RETRIED_4XX
+        final = 300 <= status < 500 and status not in RETRIED_4XX
         reason, words = _error_in(response.content)
         return Delivery(
             trigger.name,
@@ -102,9 +108,10 @@ def _error_in(body: bytes) -> tuple[Reason | None, str]:
     return None, body.decode("utf-8", "replace")
 
 
-def reply_of(headers: Mapping[str, str], body: bytes) -> Event | None:
+def reply_of(headers: Mapping[str, str], body: bytes, plain: bool = True) -> Event | None:
     """Return the event in a 2xx answer, None if it is empty.
 
+    plain:  whether attributes that need encoding are refused: Knative passes them on, undecoded.
     raises: BadAnswer for what makes Knative's filter answer 502, Rejected for what its ingress
             refuses.
     """
@@ -128,7 +135,7 @@ def reply_of(headers: Mapping[str, str], body: bytes) -> Event | None:
     schema = attributes.get("dataschema", "x:")
     if ":" not in schema.partition("/")[0]:
         raise Rejected("invalid_reply", "dataschema has to be absolute")
-    if not all(is_sendable(name, value) for name, value in attributes.items()):
+    if plain and not all(is_sendable(name, value) for name, value in attributes.items()):
         raise Rejected("invalid_reply", "attributes have to be ASCII without space, quote and %")
     return Event(attributes, reply.data, reply.mode)
 

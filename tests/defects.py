@@ -588,10 +588,9 @@ _ERRORS: Final = {
     "half_a_body_is_503": Defect(
         with_status(error_of("client_disconnected"), 503),
         {
-            "body_cut_off": "permanent_failure_repeated",
-            "body_shorter_than_declared": "permanent_failure_repeated",
+            "body_cut_off": "other_status",
+            "body_shorter_than_declared": "other_status",
         },
-        everybody=True,
     ),
     "all_is_400": Defect(
         with_status(is_error, 400),
@@ -603,7 +602,6 @@ _ERRORS: Final = {
             "id_absent_binary": "bad_event_accepted",
             "body_array_structured": "bad_event_accepted",
             "body_cut_off": "bad_event_accepted",
-            "method_get": "bad_event_accepted",
         },
         everybody=True,
     ),
@@ -688,11 +686,10 @@ _READINGS: Final = {
         {"subject_raw_utf8": "permanent_failure_repeated"},
         everybody=True,
     ),
-    "put_taken": Defect(asking(_any_post), {"method_put": "bad_event_accepted"}, everybody=True),
+    "put_taken": Defect(asking(_any_post), {"method_put": "bad_event_accepted"}),
     "get_answered": Defect(
         refusing(lambda environ: environ["REQUEST_METHOD"] == "GET", 200),
         {"method_get": "bad_event_accepted"},
-        everybody=True,
     ),
     "deadline_ignored": Defect(asking(_no_deadline), {"deadline_used_up": "bad_event_accepted"}),
     "deadline_must_be_a_number": Defect(

@@ -11,7 +11,7 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,6 +85,45 @@ def answer(
     return behave
 
 
+@contextlib.contextmanager
+def raw_server(
+    handle: Callable[[socket.socket], object], tls: ssl.SSLContext | None = None
+) -> Iterator[int]:
+    """Yield the port of a server that hands each connection to `handle`, whatever comes."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+    opened: list[socket.socket] = []
+
+    def run(sock: socket.socket) -> None:
+        with contextlib.suppress(OSError), sock:
+            if tls is None:
+                handle(sock)
+                return
+            with tls.wrap_socket(sock, server_side=True) as secure:
+                opened.append(secure)
+                handle(secure)
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                sock, _ = listener.accept()
+                opened.append(sock)
+                threading.Thread(target=run, args=(sock,), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        close(listener, *opened)
+
+
+def close(*sockets: socket.socket) -> None:
+    """End connections and listeners, those included that a thread is waiting for."""
+    for each in sockets:
+        with contextlib.suppress(OSError):
+            each.shutdown(socket.SHUT_RDWR)  # close alone does not wake accept
+        each.close()
+
+
 def predictor(received: Received, sock: socket.socket) -> bool | None:
     """Behave as the drafttopic predictor of whatever wiki is asked for."""
     wiki = received.target.split("/")[3].partition("-")[0]
@@ -122,13 +161,7 @@ class Upstream:
 
     def __exit__(self, *_: object) -> None:
         self._closing.set()
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)  # close alone does not wake accept
-        self._listener.close()
-        for sock in self._open:
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
-            sock.close()
+        close(self._listener, *self._open)
 
     def wait(self, seconds: float) -> None:
         """Hang for so long, or until the upstream is closed."""

@@ -17,6 +17,7 @@ from sinks.contract.probe.target import Target
 from sinks.contract.probe.wire import MAX_ANSWER_BYTES, Heard, HttpAnswer, Silence, perform
 from sinks.contract.rows.script import AwaitInterim, EndSending, Hear, Pause, Script, Send
 from tests.certificates import self_signed
+from tests.upstream import raw_server
 
 Handle = Callable[[socket.socket], object]
 LIMIT, SLACK, PATIENT = 0.4, 1.5, 10.0
@@ -93,34 +94,8 @@ def served(
     handle: Handle, tls: ssl.SSLContext | None = None, seconds: float = PATIENT
 ) -> Iterator[Target]:
     """Give the address of a server that hands each connection to `handle`."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-    opened: list[socket.socket] = []
-
-    def run(sock: socket.socket) -> None:
-        with contextlib.suppress(OSError), sock:
-            if tls is None:
-                handle(sock)
-                return
-            with tls.wrap_socket(sock, server_side=True) as secure:
-                opened.append(secure)
-                handle(secure)
-
-    def accept() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                sock, _ = listener.accept()
-                opened.append(sock)
-                threading.Thread(target=run, args=(sock,), daemon=True).start()
-
-    threading.Thread(target=accept, daemon=True).start()
-    port = listener.getsockname()[1]
-    try:
+    with raw_server(handle, tls) as port:
         yield Target("127.0.0.1", port, f"127.0.0.1:{port}", seconds=seconds)
-    finally:
-        for each in (listener, *opened):
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
 
 
 def heard(handle: Handle, script: Script = ASK, seconds: float = PATIENT) -> list[Heard]:
@@ -140,6 +115,38 @@ def silent(handle: Handle, script: Script = ASK, seconds: float = PATIENT) -> Si
     (each,) = heard(handle, script, seconds)
     assert isinstance(each, Silence), each
     return each
+
+
+# --- connections that end ------------------------------------------------------------------------
+
+CLOSING = b"HTTP/1.1 400 Bad\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno"
+OLD = b"HTTP/1.0 204 No Content\r\n\r\n"
+
+
+@pytest.mark.parametrize(("last", "status"), [(CLOSING, 400), (OLD, 204)], ids=["said", "http_1_0"])
+def test_connection_that_the_server_ends_is_opened_anew(last: bytes, status: int) -> None:
+    """Whoever says that an answer is the last may close: what comes next has a new connection."""
+    answers = heard(saying(last), (*ASK, *ASK))
+
+    assert [each.status for each in answers if isinstance(each, HttpAnswer)] == [status, status]
+    assert [each.last for each in answers if isinstance(each, HttpAnswer)] == [True, True]
+
+
+def test_connection_that_ends_between_pipelined_requests_says_so() -> None:
+    """Requests behind the last answer are not lost unseen: their sender has to repeat them."""
+    first, second = heard(saying(CLOSING), (Send(REQUEST + REQUEST), Hear(), Hear()))
+
+    assert isinstance(first, HttpAnswer)
+    assert isinstance(second, Silence)
+    assert (second.announced, second.connected) == (True, True)
+
+
+def test_connection_closed_unsaid_is_no_announcement() -> None:
+    """A server that just closes has lost the second request."""
+    _, second = heard(saying(OK), (*ASK, *ASK))
+
+    assert isinstance(second, Silence)
+    assert not second.announced
 
 
 # --- answers ------------------------------------------------------------------------------------

@@ -35,11 +35,11 @@ from sinks import cloudevent, deployed, egress_sink, http_shim, log, score_sink
 from sinks.schema import output_schema
 from sinks.settings import EgressSettings, ScoreSettings, ShimSettings
 from tests import hostile
-from tests.factories import DATA, SCORE_TYPE, binary, drafttopic_answer, revision_score
+from tests.factories import DATA, SCORE_TYPE, binary, revision_score
 from tests.hostile import PATHS, TAPE_BYTES
 from tests.hostile_values import MAX_BODY_BYTES
 from tests.processes import ROOT
-from tests.upstream import Received, Upstream, answer
+from tests.upstream import Received, Upstream, answer, predictor
 
 # How many generated requests each app answers, and which ones: the same seed makes the same again.
 REQUESTS = int(os.environ.get("SINKS_HOSTILE_REQUESTS", "2000"))
@@ -276,12 +276,6 @@ def judge_log(status: int, lines: list[str]) -> None:
 
 
 # --- apps and upstreams -------------------------------------------------------------------------
-
-
-def predictor(received: Received, sock: Any) -> bool | None:
-    """Score whatever is asked for."""
-    wiki = received.target.split("/")[3].partition("-")[0]
-    return answer(200, drafttopic_answer(received.json()["rev_id"], wiki))(received, sock)
 
 
 def subscribers(received: Received, sock: Any) -> bool | None:

@@ -37,7 +37,7 @@ from sinks.errors import BadAnswer, DeadlineExceeded, SinkError, Unavailable
 from sinks.http_adapter import IDLE_SECONDS, DeadlineAdapter
 from sinks.http_client import HttpClient
 from tests.processes import ROOT, clean_env
-from tests.upstream import Behave, Received, Upstream, answer
+from tests.upstream import Behave, Received, Upstream, answer, raw_server
 
 LIMIT = 0.35
 SLACK = 0.5
@@ -109,33 +109,6 @@ def echo(received: Received, sock: socket.socket) -> bool:
 def http_message(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
     fields = "".join(f"{header}\r\n" for header in (*headers, f"Content-Length: {len(body)}"))
     return f"HTTP/1.1 {status}\r\n{fields}\r\n".encode() + body
-
-
-@contextlib.contextmanager
-def raw_server(handle: Callable[[socket.socket], object]) -> Iterator[int]:
-    """Yield the port of a server that hands each connection to `handle`, whatever comes."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    opened: list[socket.socket] = []
-
-    def run(sock: socket.socket) -> None:
-        with contextlib.suppress(OSError), sock:
-            handle(sock)
-
-    def accept() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                sock, _ = listener.accept()
-                opened.append(sock)
-                threading.Thread(target=run, args=(sock,), daemon=True).start()
-
-    threading.Thread(target=accept, daemon=True).start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        for each in (listener, *opened):
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
 
 
 @contextlib.contextmanager

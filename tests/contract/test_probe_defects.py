@@ -12,6 +12,7 @@ from sinks.contract.probe.target import target_of
 from sinks.contract.rows.row import Role
 from sinks.contract.rows.tables import ROWS
 from tests.defects import DEFECTS, UNDAMAGED, serving
+from tests.plain_sink import plain_sink
 from tests.processes import Running
 from tests.upstream import Upstream, predictor
 
@@ -64,6 +65,18 @@ def test_probe_undamaged_sink_has_no_findings(sinks: dict[str, Running], role: R
 
     assert [result.findings for result in results if result.findings] == []
     assert [result.row for result in results] == list(made.rows)
+
+
+@pytest.mark.parametrize("protocol", ["HTTP/1.0", "HTTP/1.1"])
+def test_probe_plain_sink_that_is_not_ours_has_no_findings(protocol: str) -> None:
+    """A sink that takes any event, and ends connections as HTTP allows, is not blamed for it."""
+    with plain_sink(protocol) as url:
+        made = probe(target_of(url), "any-processor")
+
+        results = list(made.run_all())
+
+    assert [result.findings for result in results if result.findings] == []
+    assert len(results) > 80
 
 
 @pytest.mark.parametrize("name", DEFECTS)

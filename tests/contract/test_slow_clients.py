@@ -36,15 +36,16 @@ SLICE_SECONDS = 1.2
 SETTLE_SECONDS = 0.3
 PATIENCE_SECONDS = 2.0
 TRIES = 3
-PATHS = {"score": "/models/drafttopic", "egress": "/"}
+APPS = {"score": "score_sink", "egress": "egress_sink", "shim": "http_shim"}
+PATHS = {"score": "/models/drafttopic", "egress": "/", "shim": "/events"}
 
 
 def message(name: str) -> bytes:
     """A good event as one request."""
-    if name == "score":
-        headers, body = binary(page_change())
-    else:
+    if name == "egress":
         headers, body = binary(revision_score(), type=SCORE_TYPE)
+    else:
+        headers, body = binary(page_change())
     lines = [f"POST {PATHS[name]} HTTP/1.1", "Host: sink", f"Content-Length: {len(body)}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join((*lines, "", "")).encode() + body
@@ -53,7 +54,11 @@ def message(name: str) -> bytes:
 @contextmanager
 def sink(name: str, directory: Path, *args: str) -> Iterator[Running]:
     """Run one sink before an upstream that takes its time."""
-    good = answer(200, drafttopic_answer()) if name == "score" else answer(201)
+    good = {
+        "score": answer(200, drafttopic_answer()),
+        "egress": answer(201),
+        "shim": answer(202, b""),
+    }[name]
 
     def slow(received: Received, sock: socket.socket) -> bool | None:
         time.sleep(UPSTREAM_SECONDS)
@@ -61,8 +66,13 @@ def sink(name: str, directory: Path, *args: str) -> Iterator[Running]:
 
     behave: Behave = slow
     with Upstream(behave) as upstream:
-        env = {"PREDICTOR_URL": upstream.url, "EVENTGATE_URLS": f"{upstream.url}/v1/events"}
-        with gunicorn(f"sinks.{name}_sink:create_app()", env, directory, *args) as running:
+        env = {
+            "PREDICTOR_URL": upstream.url,
+            "EVENTGATE_URLS": f"{upstream.url}/v1/events",
+            "SERVICE_URLS": f"*={upstream.url}",
+            "ALLOW_ANONYMOUS": "true",
+        }
+        with gunicorn(f"sinks.{APPS[name]}:create_app()", env, directory, *args) as running:
             yield running
 
 

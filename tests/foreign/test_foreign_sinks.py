@@ -42,7 +42,6 @@ DEFECTS = (
     (FUNC, "binary_json_upper_case", "good_event_refused", "500"),
     (FUNC, "structured_array", "permanent_failure_repeated", "500"),
     (FUNC, "subject_raw_latin1", "permanent_failure_repeated", "500"),
-    (FUNC, "method_get", "bad_event_accepted", "200"),
     # Only the bare media type is structured to it; with charset the model gets bytes.
     (KSERVE, "structured_with_charset", "good_event_refused", "400"),
     (KSERVE, "structured_upper_case", "good_event_refused", "400"),
@@ -61,7 +60,6 @@ DEFECTS = (
 )
 # What these three do right, so that the probe must not complain of it.
 RIGHT = (
-    (FRAMEWORK, "method_get"),
     (FRAMEWORK, "request_two_lengths"),
     (FUNC, "event_binary"),
     (FUNC, "event_structured"),
@@ -72,7 +70,6 @@ RIGHT = (
     (KSERVE, "event_binary"),
     (KSERVE, "event_structured"),
     (KSERVE, "event_with_knatives_headers"),
-    (KSERVE, "method_get"),
     (KSERVE, "id_absent_structured"),
     (KSERVE, "half_open_connections"),
 )

@@ -14,7 +14,7 @@ from tests.interop.parties import Pair, Party, both
 from tests.processes import Running, gunicorn
 from tests.upstream import Reply, Upstream, answer, call, predictor
 
-COUNT = 200
+COUNT = 500  # events, each in both modes: 1,000 messages from each party
 SCORED = {"edit", "create"}
 
 

@@ -255,6 +255,14 @@ def test_sample_document_has_no_finding(path: Path) -> None:
     assert told(checked, "EventGate").startswith("takes it, 201")
 
 
+def test_event_of_a_mebibyte_is_taken_by_one_broker_and_never_by_the_other() -> None:
+    """Kafka has a limit for records; the in-memory channel has none."""
+    checked = check(BROKEN["record_size"], "request")
+
+    assert told(checked, "Knative's MT broker").startswith("posted to it: takes it, 202")
+    assert told(checked, "Knative's Kafka broker").startswith("posted to it: answers 503")
+
+
 @pytest.mark.parametrize("mode", ["binary", "structured"])
 @pytest.mark.parametrize("path", sorted((DATA / "events").iterdir()), ids=lambda path: path.stem)
 def test_event_of_our_shim_has_no_finding(path: Path, mode: Mode) -> None:

@@ -131,7 +131,9 @@ CASES = [
     Case("reply_repeats_a_header", EVENT, headed(reply(), ("ce-id", "2")), "ce-id", ANY),
     Case("reply_not_an_event", EVENT, HttpAnswer(200, (), b"OK"), "body", ANY),
     Case("reply_not_an_event", EVENT, HttpAnswer(202, JSON, b"{}"), "body", ANY),
+    Case("connection_ended", "keep_alive", replace(reply(), last=True), "connection"),
     Case("reply_refused", EVENT, reply(specversion="1.0.2"), "headers or body", ANY),
+    Case("reply_refused", EVENT, reply(subject="caf\xe9"), "ce-subject", ANY),
     Case("reply_refused", EVENT, reply(time="2026-09-23t10:00:00z"), "headers or body", ANY),
     Case("reply_refused", EVENT, reply(source=""), "headers or body", ANY),
     Case("reply_refused", EVENT, HttpAnswer(200, STRUCTURED, b"["), "headers or body", ANY),
@@ -220,6 +222,7 @@ CASES = [
     Case("reply_id_changes", "redelivery_binary", reply(id="other"), "ce-id", ANY),
     Case("reply_id_changes", "redelivery_binary", reply(source="/other"), "ce-id", ANY),
     Case("reply_data_changes", "redelivery_binary", reply({}), "data", ANY),
+    Case("reply_status", EVENT, replace(reply(), status=202), "status", ANY),
     Case("repetition_unanswered", "redelivery_binary", EMPTY, "body", ANY),
 ]
 IDS = [f"{case.rule}-{number}" for number, case in enumerate(CASES)]
@@ -240,7 +243,7 @@ def test_judge_wrong_answer_breaks_the_rule(case: Case) -> None:
 
 def slugs(module: Any) -> set[str]:
     """The rules that a module's source names where it makes findings."""
-    makers = {"Finding", "_bad_reply", "wrong", "broken"}
+    makers = {"Finding", "_bad_reply", "found", "wrong", "broken"}
     calls = [
         node
         for node in ast.walk(ast.parse(Path(module.__file__).read_text(encoding="utf-8")))
@@ -288,6 +291,39 @@ def test_judge_unknown_sink_may_do_what_the_clause_leaves_open(heard: HttpAnswer
     """Of a sink that is not ours no status, reason or shape is asked, only what brokers need."""
     for name in ("event_with_a_query", "path_trailing_slash"):
         assert findings(BY_NAME[name], "any-processor", [heard]) == []
+
+
+@pytest.mark.parametrize(("role", "rules"), [(ANY, []), ("score-sink", ["no_answer"])])
+def test_judge_pipelined_request_after_an_announced_end_may_be_repeated(
+    role: Role, rules: list[str]
+) -> None:
+    """HTTP lets a server end a connection if it says so; our own does not."""
+    good, bad, _ = answers_to(BY_NAME["pipelined"], role)
+    heard = [good, bad, Silence("the answer before was the last", announced=True)]
+
+    found = findings(BY_NAME["pipelined"], role, heard)
+
+    assert [finding.rule for finding in found] == rules
+
+
+@pytest.mark.parametrize(("role", "rules"), [(ANY, []), ("score-sink", ["reply_refused"])])
+def test_judge_percent_encoded_attribute_is_refused_of_our_own_only(
+    role: Role, rules: list[str]
+) -> None:
+    """The binding demands the encoding, and Knative passes it on; ours write what needs none."""
+    found = findings(BY_NAME[EVENT], role, [reply(subject="caf%C3%A9")])
+
+    assert [finding.rule for finding in found] == rules
+
+
+@pytest.mark.parametrize(("role", "rules"), [(ANY, []), ("score-sink", ["good_event_refused"])])
+def test_judge_attribute_that_has_to_be_decoded_is_taken_by_our_own(
+    role: Role, rules: list[str]
+) -> None:
+    """Another sink may refuse what it cannot read, for good; ours read all encodings."""
+    found = findings(BY_NAME["subject_percent_encoded"], role, [error(400)])
+
+    assert [finding.rule for finding in found] == rules
 
 
 def test_judge_error_of_the_longest_safe_length_breaks_no_rule() -> None:

@@ -8,17 +8,17 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from sinks import cloudevent
+from sinks import cloudevent, deployed, inputs
 from sinks.contract.probe.run import InvalidSample, probe
 from sinks.contract.probe.target import Target
 from sinks.contract.rows.row import Role, Row
 from sinks.contract.rows.sample import Sample, edited, envelope, members, post
 from sinks.contract.rows.script import (
-    MAX_ACT_SECONDS,
     AwaitInterim,
     EndSending,
     Hear,
@@ -28,6 +28,7 @@ from sinks.contract.rows.script import (
     header,
 )
 from sinks.contract.rows.tables import ROWS, rows_for
+from sinks.models import MODELS, Conditions, unwanted
 
 ROLES: tuple[Role, ...] = ("score-sink", "egress-sink", "http-shim", "any-processor")
 _DOMAIN = r'"domain": "([^"]*)"'
@@ -38,6 +39,17 @@ SAMPLES = {role: probe(Target("127.0.0.1", 1, "sink", query="x=1"), role).sample
 
 def script(row: Row, role: Role) -> Script:
     return row.make(SAMPLES[role])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_sample_for_an_expected_row_is_a_change_that_the_row_scores(name: str) -> None:
+    """A probe that expects a row's prediction starts from an edit on one of the row's wikis."""
+    sample = probe(Target("127.0.0.1", 1, "sink"), "score-sink", name).sample
+    change = inputs.parse(sample.data, inputs.load_readers())
+    conditions = Conditions(deployed.load("production"), 0, datetime.now(UTC))
+
+    assert unwanted(MODELS[name], change, conditions) is None
+    assert sample.attributes["source"] == f"/mediawiki/{change.wiki_id}"
 
 
 # --- the tables ---------------------------------------------------------------------------------
@@ -92,7 +104,7 @@ def test_rows_scripts_are_bounded(role: Role) -> None:
 
         assert len(acts) <= MAX_ACTS, row.name
         assert sum(len(act.data) for act in acts if isinstance(act, Send)) <= MAX_BYTES, row.name
-        assert all(0 < wait <= MAX_ACT_SECONDS for wait in waits), row.name
+        assert all(0 < wait <= MAX_SECONDS for wait in waits), row.name
         assert sum(waits) <= MAX_SECONDS, row.name
         assert connections <= set(range(MAX_CONNECTIONS)), row.name
 

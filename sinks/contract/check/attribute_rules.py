@@ -47,7 +47,8 @@ def attribute_findings(reading: Reading) -> Iterator[Finding]:
         expected = _score(reading, document, right) if score else _input(document)
     except (SinkError, KeyError, TypeError):
         expected = {"type": right}  # the data is wrong, which is a finding of its own
-    yield from _compared(reading, expected)
+    # What comes in is judged by its data, and the shim makes its attributes anew.
+    yield from _compared(reading, expected, "error" if score else "warning")
     if score:
         yield from _score_findings(reading, document)
 
@@ -92,7 +93,9 @@ def _only(scores: object) -> str:
     return names[0] if len(names) == 1 else _UNKNOWN
 
 
-def _compared(reading: Reading, expected: Mapping[str, str]) -> Iterator[Finding]:
+def _compared(
+    reading: Reading, expected: Mapping[str, str], severity: Severity
+) -> Iterator[Finding]:
     for name, right in expected.items():
         have = reading.attributes.get(name)
         if name == "datacontenttype" or reading.faulty(name):
@@ -100,12 +103,12 @@ def _compared(reading: Reading, expected: Mapping[str, str]) -> Iterator[Finding
         if have is None:
             if name in reading.wire:
                 continue
-            severity: Severity = "warning" if name == "causationid" else "error"
             problem = f"is missing, {_wanted(name, right)}"
-            yield found("attribute_missing", reading.place(name), problem, severity)
+            grave: Severity = "warning" if name == "causationid" else severity
+            yield found("attribute_missing", reading.place(name), problem, grave)
         elif name != "dataschema" and not _same(name, have, right):
             problem = f"is {shown(have)}, {_wanted(name, right)}"
-            yield found("attribute_differs", reading.place(name), problem)
+            yield found("attribute_differs", reading.place(name), problem, severity)
 
 
 def _wanted(name: str, right: str) -> str:

@@ -48,7 +48,7 @@ def verdicts(reading: Reading, findings: tuple[Finding, ...], role: Role) -> Ite
         return
     else:
         view = go_view(reading, findings)
-        yield from _reply(reading, view) if role == "reply" else _request(reading, view)
+        yield from _reply(reading, view) if role == "reply" else _request(reading, view, findings)
         yield Verdict(GO, _go(view))
     yield from (Verdict(EVENTGATE, text) for text in [eventgate_verdict(reading, findings)] if text)
     yield from _everybody(reading)
@@ -74,7 +74,7 @@ def _reply(reading: Reading, view: GoView) -> Iterator[Verdict]:
     yield Verdict(SHIM, f"as a reply: {_shim(reading)}")
 
 
-def _request(reading: Reading, view: GoView) -> Iterator[Verdict]:
+def _request(reading: Reading, view: GoView, findings: tuple[Finding, ...]) -> Iterator[Verdict]:
     if reading.payload.method not in ("", "POST"):
         said = "answers 405"
     elif view.outcome == "event":
@@ -82,6 +82,8 @@ def _request(reading: Reading, view: GoView) -> Iterator[Verdict]:
     else:
         said = f"answers 400, for good{_why(view)}"
     yield Verdict(MT, f"posted to it: {said}")
+    if view.outcome == "event" and any(each.rule == "record_size" for each in findings):
+        said = "answers 503 each time: Kafka takes no record of 1 MiB (record_size)"
     yield Verdict(KAFKA, f"posted to it: {said}")
 
 

@@ -24,7 +24,7 @@ _HELP = """Check payloads: FILE... or - for standard input.
 
 \b
 A payload is one CloudEvent as structured JSON, one event-platform document as bare JSON,
-or one HTTP message as captured by curl -i or curl -v: a request to a sink or its answer.
+or one HTTP message as captured by curl -si or curl -sv: a request to a sink or its answer.
 
 Each line of a verdict says what a neighbour will do with it. Exit code: 0 nothing is wrong,
 or only warnings; 1 there are errors; 2 a file cannot be read or is no payload.

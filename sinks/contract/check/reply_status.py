@@ -11,9 +11,8 @@ from typing import Final
 from sinks.contract.check.payload import Payload
 from sinks.contract.check.rules import found
 from sinks.contract.finding import Finding
-from sinks.errors import MAX_ERROR_BODY_BYTES
+from sinks.errors import MAX_ERROR_BODY_BYTES, RETRIED_4XX
 
-_RETRIED_4XX: Final = (404, 408, 409, 429)
 _FOLLOWED_AS_GET: Final = (301, 302, 303)
 
 
@@ -26,13 +25,13 @@ def status_findings(payload: Payload) -> Iterator[Finding]:
         yield found("status_interim", "status", f"is {status}, not from 200 to 599")
     elif 300 <= status < 400:
         yield found("redirect", "status", f"is {status}: {_redirected(payload)}")
-    elif status in _RETRIED_4XX and status != 429:
+    elif status in RETRIED_4XX and status != 429:
         yield found(
             "status_retried",
             "status",
             f"is {status}, and will be asked for again, as if it were 503",
         )
-    elif status in (201, 202, 203, 204, 205, 206) and _has_event(payload):
+    elif 200 < status < 300 and _has_event(payload):
         yield found("reply_status", "status", f"is {status}, with an event; has to be 200")
     if status >= 300 and len(payload.body) > MAX_ERROR_BODY_BYTES:
         problem = f"has {len(payload.body)} bytes, more than {MAX_ERROR_BODY_BYTES}"
@@ -61,7 +60,7 @@ def failed(payload: Payload) -> tuple[str, str] | None:
     final = "a failure for good: the input is dead-lettered, without a retry"
     if 300 <= status < 400:
         return _redirected(payload), final
-    if status in _RETRIED_4XX or 500 <= status:
+    if status in RETRIED_4XX or 500 <= status:
         again = "a failure that may pass: it calls the sink again, and dead-letters at last"
         return again, again
     return final, final

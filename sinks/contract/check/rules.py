@@ -29,7 +29,7 @@ def found(slug: str, place: str, problem: str, severity: Severity | None = None)
 
 
 def shown(value: object) -> str:
-    """Return an attribute's or header's value in quotes for a problem line, cut if it is long."""
+    """Return a value for a problem line, text in quotes, cut if it is long."""
     text = str(value)
     cut = text if len(text) <= _MAX_SHOWN_CHARS else f"{text[:_MAX_SHOWN_CHARS]}..."
-    return ascii(cut)
+    return ascii(cut) if isinstance(value, str) else cut

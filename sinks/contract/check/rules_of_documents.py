@@ -50,7 +50,7 @@ DOCUMENT_RULES: Final[Mapping[str, Rule]] = {
     "document_invalid": Rule(
         "a document is as its schema says",
         f"{_EVENTGATE} answers 400 invalid; {_SINKS}",
-        "change the member, or leave it out if it is optional",
+        "add or change the member, or leave it out if it is optional",
     ),
     "document_unreadable": Rule(
         "ids, wikis and times of an input can be used further on",

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 from typing import Final
 
-from sinks.cloudevent import Event
+from sinks.cloudevent import Event, is_event
+from sinks.contract.check.rules import found
 from sinks.contract.finding import Finding
 from sinks.contract.probe.wire import HttpAnswer
 from sinks.errors import MAX_ERROR_BODY_BYTES, SinkError
 from sinks.subscriber import reply_of
 
 _DATA_PLANE: Final = "Knative data plane (knative/specs, specs/eventing/data-plane.md)"
-_DISPATCHER: Final = "knative/eventing, pkg/kncloudevents/event_dispatcher.go"
 
 
-def on_the_wire(answer: HttpAnswer, may_be_json: bool) -> tuple[list[Finding], Event | None]:
+def on_the_wire(
+    answer: HttpAnswer, may_be_json: bool, ours: bool
+) -> tuple[list[Finding], Event | None]:
     """Return what is wrong with the answer, and the event in it if it has one.
 
     may_be_json:  the caller did not speak CloudEvents, so a 2xx may carry other JSON.
+    ours:         the attributes of a reply have to need no encoding, which Knative does not mind.
     """
     if answer.stray:
         return [_stray(answer)], None
@@ -31,7 +34,7 @@ def on_the_wire(answer: HttpAnswer, may_be_json: bool) -> tuple[list[Finding], E
         return _error(answer), None
     if may_be_json and not any(name.startswith("ce-") for name, _ in answer.headers):
         return [], None
-    return _reply(answer)
+    return _reply(answer, ours)
 
 
 def _stray(answer: HttpAnswer) -> Finding:
@@ -45,45 +48,38 @@ def _stray(answer: HttpAnswer) -> Finding:
 
 
 def _redirect(answer: HttpAnswer) -> Finding:
-    return Finding(
-        "redirect",
-        "status",
-        f"{answer.status}: Knative follows 301 to 303 as GET without the body, whose 200 counts as"
-        " delivered",
-        f"{_DATA_PLANE}; {_DISPATCHER}",
-        "answer at the path itself; switch off redirects for slashes, hosts and https",
-    )
+    problem = "Knative follows 301 to 303 as GET without the body, whose 200 counts as delivered"
+    return found("redirect", "status", f"{answer.status}: {problem}")
 
 
 def _error(answer: HttpAnswer) -> list[Finding]:
     if len(answer.body) <= MAX_ERROR_BODY_BYTES:
         return []
-    return [
-        Finding(
-            "error_too_long",
-            "body",
-            f"the body of a {answer.status} has {len(answer.body)} bytes, at most"
-            f" {MAX_ERROR_BODY_BYTES} are safe",
-            f"{_DISPATCHER}: a longer one crashes the dispatcher of a Trigger with dead letters",
-            "say in one short line what is wrong",
-        )
-    ]
+    size = f"{len(answer.body)} bytes, at most {MAX_ERROR_BODY_BYTES} are safe"
+    return [found("error_too_long", "body", f"the body of a {answer.status} has {size}")]
 
 
-def _reply(answer: HttpAnswer) -> tuple[list[Finding], Event | None]:
+def _reply(answer: HttpAnswer, ours: bool) -> tuple[list[Finding], Event | None]:
     """The event of a 2xx answer, judged as the brokers do."""
     repeated = [n for n, _ in answer.headers if n[:3] == "ce-" or n == "content-type"]
     for name in {name for name in repeated if repeated.count(name) > 1}:
         return [_bad_reply("reply_repeats_a_header", name, f"{name} comes more than once")], None
+    for name, value in answer.headers:
+        if name[:3] == "ce-" and not value.isascii():
+            what = f"{name} has bytes above 127: the HTTP binding, 3.1.3.2, percent-encodes them"
+            return [_bad_reply("reply_refused", name, what)], None
     headers = dict(answer.headers)
+    if answer.body and not is_event(headers):
+        start = answer.body[:40].decode("latin-1")
+        what = f"{answer.status} with a body that is no event: {start!r}; Knative repeats it"
+        return [_bad_reply("reply_not_an_event", "body", what)], None
     try:
-        reply = reply_of(headers, answer.body)
+        reply = reply_of(headers, answer.body, plain=ours)
     except SinkError as error:
-        if "has to be one CloudEvent or empty" in error.detail:
-            start = answer.body[:40].decode("latin-1")
-            what = f"{answer.status} with a body that is no event: {start!r}; Knative repeats it"
-            return [_bad_reply("reply_not_an_event", "body", what)], None
         return [_bad_reply("reply_refused", "headers or body", error.detail)], None
+    if reply is not None and answer.status == 202:
+        what = "202 with an event: by the specification nobody processes it"
+        return [_bad_reply("reply_status", "status", what)], None
     if reply is not None and answer.body and "content-type" not in headers:
         what = "an event with data, but without Content-Type: nobody knows how to read the data"
         return [_bad_reply("reply_without_content_type", "content-type", what)], None
@@ -91,7 +87,6 @@ def _reply(answer: HttpAnswer) -> tuple[list[Finding], Event | None]:
 
 
 def _bad_reply(rule: str, place: str, problem: str) -> Finding:
-    return Finding(
-        rule, place, problem, f"{_DATA_PLANE}: a 2xx is empty, or carries exactly one CloudEvent",
-        "answer 200 with one CloudEvent, or 202 without body and Content-Type",
-    )  # fmt: skip
+    clause = f"{_DATA_PLANE}: a 2xx is empty, or carries exactly one CloudEvent"
+    fix = "answer 200 with one CloudEvent, or 202 without body and Content-Type"
+    return Finding(rule, place, problem, clause, fix)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from sinks import jsondata
 from sinks.cloudevent import Event
@@ -14,9 +14,7 @@ from sinks.contract.probe.predictions import good_reply
 from sinks.contract.probe.wire import Heard, HttpAnswer, Silence
 from sinks.contract.rows.row import OURS, Expected, Role, Row
 from sinks.contract.rows.sample import Sample
-from sinks.errors import MalformedEvent
-
-_REPEATED_4XX: Final = (404, 408, 409, 429)
+from sinks.errors import RETRIED_4XX, MalformedEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +31,11 @@ def judged(row: Row, role: Role, sample: Sample, heard: Sequence[Heard]) -> list
     seen: list[_Seen] = []
     for expected, each in zip(row.expected, heard, strict=True):
         if isinstance(each, Silence):
-            if not (expected.silent and each.connected):
-                problem = f"{each.why}; expected: {_words(expected, role)}"
+            if not (expected.silent and each.connected or each.announced and role not in OURS):
+                problem = f"{each.why}; expected: {words(expected, role)}"
                 findings.append(row.broken("no_answer", "connection", problem))
             continue
-        wire, reply = on_the_wire(each, may_be_json=expected.kind == "document")
+        wire, reply = on_the_wire(each, expected.kind == "document", role in OURS)
         findings += wire or _as_expected(row, expected, role, sample, _Seen(each, reply))
         if not wire and 200 <= each.status < 300:
             seen.append(_Seen(each, reply))
@@ -45,7 +43,8 @@ def judged(row: Row, role: Role, sample: Sample, heard: Sequence[Heard]) -> list
     return list(dict.fromkeys(findings))
 
 
-def _words(expected: Expected, role: Role) -> str:
+def words(expected: Expected, role: Role) -> str:
+    """Return what an answer has to be, as people say it."""
     status = f" ({expected.status})" if expected.status and role in OURS else ""
     return {
         "good": "one event, or 202 and empty",
@@ -54,7 +53,7 @@ def _words(expected: Expected, role: Role) -> str:
         "rejected": f"a 4xx that is not repeated{status}",
         "repeated": f"a failure that is repeated{status}",
         "refused": f"a failure{status}",
-        "sane": "one event, empty, or a 4xx that is not repeated",
+        "sane": "one event, or empty" + ("" if role in OURS else ", or a 4xx that is not repeated"),
         "direct": "no redirect and no 5xx",
     }[expected.kind]
 
@@ -64,14 +63,16 @@ def _as_expected(
 ) -> list[Finding]:
     answer, kind = seen.answer, expected.kind
     success = answer.status < 300
-    repeated = answer.status in _REPEATED_4XX or answer.status >= 500
-    what = f"{answer.status}{_said(answer)}; expected: {_words(expected, role)}"
+    repeated = answer.status in RETRIED_4XX or answer.status >= 500
+    what = f"{answer.status}{_said(answer)}; expected: {words(expected, role)}"
     if kind in ("good", "ignored", "document") and not success:
-        return [row.broken("good_event_refused", "status", what)]
+        return [Finding("good_event_refused", "status", what, row.clause, _advice(row, answer))]
     if kind in ("rejected", "repeated", "refused") and success:
         return [row.broken("bad_event_accepted", "status", what)]
     if kind in ("rejected", "sane") and repeated:
         return [row.broken("permanent_failure_repeated", "status", what)]
+    if kind == "sane" and not success and role in OURS:
+        return [Finding("good_event_refused", "status", what, row.clause, _advice(row, answer))]
     if kind == "direct" and answer.status >= 500:
         return [row.broken("permanent_failure_repeated", "status", what)]
     if kind == "ignored" and seen.reply is not None:
@@ -80,8 +81,21 @@ def _as_expected(
         found = good_reply(row, sample, seen.reply)
         return found or (_ours(row, expected, seen) if role in OURS else [])
     if kind == "good" and sample.row and seen.reply is None:
-        return [row.broken("no_prediction", "status", f"{what}: row {sample.row} has to reply")]
+        problem = f"{answer.status} and nothing, but row {sample.row} has to reply"
+        fix = "see why it ignored the event, or give one that this row takes with --event"
+        return [Finding("no_prediction", "status", problem, row.clause, fix)]
     return _ours(row, expected, seen) if role in OURS else []
+
+
+def _advice(row: Row, answer: HttpAnswer) -> str:
+    """What to do about a refusal, of which the row's own subject may not be the reason."""
+    if answer.status in (401, 403):
+        return "show the sink a token that it knows: --token-file"
+    if answer.status in (404, 405):
+        return "correct the path of the URL: events are POSTed there"
+    if answer.status >= 500:
+        return f"look into the sink's log; it is asked to {row.fix}"
+    return row.fix
 
 
 def _said(answer: HttpAnswer) -> str:
@@ -100,6 +114,8 @@ def _ours(row: Row, expected: Expected, seen: _Seen) -> list[Finding]:
         return wrong("too_slow", "connection", at_most)
     if expected.continued and 100 not in answer.interim:
         return wrong("not_continued", "connection", "100 Continue has to come before the body")
+    if expected.kept and answer.last:
+        return wrong("connection_ended", "connection", "the next request needs a new connection")
     if expected.status is not None and answer.status != expected.status:
         return wrong("other_status", "status", f"{answer.status}, has to be {expected.status}")
     if answer.status >= 300:
@@ -157,7 +173,7 @@ def _related(row: Row, seen: Sequence[_Seen]) -> list[Finding]:
         if len({each.answer.body for each in seen}) > 1:
             return [row.broken("answer_changes", "body", "another answer to the same document")]
         return []
-    if row.relation == "same_event" and 0 < len(replies) < len(seen):
+    if row.relation in ("same_event", "same_id") and 0 < len(replies) < len(seen):
         problem = "one delivery of the event got a reply, the other none: a lost answer stays lost"
         return [row.broken("repetition_unanswered", "body", problem)]
     if row.relation is None or len(replies) < 2:
@@ -171,6 +187,6 @@ def _related(row: Row, seen: Sequence[_Seen]) -> list[Finding]:
     if (first.source, first.id) != (second.source, second.id):
         problem = f"{first.id} and then {second.id} (source {first.source}) for the same event"
         return [row.broken("reply_id_changes", "ce-id", problem)]
-    if first.data != second.data:
+    if row.relation == "same_event" and first.data != second.data:
         return [row.broken("reply_data_changes", "data", "the same reply id, but other data")]
     return []

@@ -5,12 +5,17 @@ Pure. source: mediawiki/revision/score; the table of models.
 
 from __future__ import annotations
 
+from typing import Final
+
 from sinks.cloudevent import Event
 from sinks.contract.finding import Finding
 from sinks.contract.rows.row import Row
 from sinks.contract.rows.sample import Sample
 from sinks.models import MODELS, ModelRow
 from sinks.schema import InvalidDocument, output_schema
+
+_CLAUSE: Final = "mediawiki/revision/score; the row's stream: what EventGate and egress take"
+_FIX: Final = "reply the prediction of the row that the URL and --expect-row name"
 
 
 def good_reply(row: Row, sample: Sample, reply: Event) -> list[Finding]:
@@ -24,20 +29,24 @@ def good_reply(row: Row, sample: Sample, reply: Event) -> list[Finding]:
         problem = f"the reply has the input's own source and id, {reply.id}: it is another event"
         return [row.broken("reply_has_the_inputs_id", "ce-id", problem)]
     model = MODELS.get(sample.row or "")
-    return [] if model is None else _prediction(row, model, sample, reply)
+    return [] if model is None else _prediction(model, sample, reply)
 
 
-def _prediction(row: Row, model: ModelRow, sample: Sample, reply: Event) -> list[Finding]:
+def _prediction(model: ModelRow, sample: Sample, reply: Event) -> list[Finding]:
     """What holds for a prediction of this model: all that its way through egress depends on."""
+
+    def wrong(rule: str, place: str, problem: str) -> Finding:
+        return Finding(rule, place, problem, _CLAUSE, f"{_FIX}, here {model.name}")
+
     if reply.type != model.output_type:
         problem = f"{reply.type}, but row {model.name} replies {model.output_type}"
-        return [row.broken("not_this_rows_prediction", "ce-type", problem)]
+        return [wrong("not_this_rows_prediction", "ce-type", problem)]
     data = reply.data if isinstance(reply.data, dict) else {}
     title, _, version = str(data.get("$schema")).lstrip("/").rpartition("/")
     try:
         output_schema(title, version).validate(data)
     except (LookupError, InvalidDocument) as error:
-        return [row.broken("prediction_invalid", "data", str(error))]
+        return [wrong("prediction_invalid", "data", str(error))]
     meta, streams = data["meta"], (model.stream, model.test_stream)
     about = {**sample.data, **sample.data.get("revision", {})}.get("rev_id")
     checks = (
@@ -48,7 +57,5 @@ def _prediction(row: Row, model: ModelRow, sample: Sample, reply: Event) -> list
         ("/rev_id", about in (None, data.get("rev_id")), f"the event is about revision {about}"),
     )
     return [
-        row.broken("prediction_invalid", place, problem)
-        for place, right, problem in checks
-        if not right
+        wrong("prediction_invalid", place, problem) for place, right, problem in checks if not right
     ]

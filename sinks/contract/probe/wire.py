@@ -10,7 +10,7 @@ import socket
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import h11
@@ -32,6 +32,7 @@ class HttpAnswer:
     interim:  statuses of the 1xx answers before it.
     stray:    bytes that followed it on the connection though nothing more was asked.
     seconds:  from the start of the script.
+    last:     whether it said that it is the connection's last.
     """
 
     status: int
@@ -40,6 +41,7 @@ class HttpAnswer:
     interim: tuple[int, ...] = ()
     stray: bytes = b""
     seconds: float = 0.0
+    last: bool = False
 
     def values(self, name: str) -> list[str]:
         """Return all values of a header."""
@@ -48,38 +50,48 @@ class HttpAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """No answer. `connected`: whether there was a connection at all."""
+    """No answer.
+
+    connected:  whether there was a connection at all.
+    announced:  whether the answer before said that it is the connection's last.
+    """
 
     why: str
     connected: bool = True
     seconds: float = 0.0
+    announced: bool = False
 
 
 Heard = HttpAnswer | Silence
 
 
 @dataclass(slots=True)
-class _Line:
-    """One connection and what has been read from it, but not yet understood."""
+class _Connection:
+    """One connection: what has been read, but not yet understood, and whether answers are over."""
 
     sock: socket.socket
     rest: bytes = b""
+    ended: bool = False
 
 
 def perform(script: Script, target: Target) -> list[Heard]:
-    """Return one answer for each `Hear`, in their order."""
+    """Return one answer for each `Hear`, in their order.
+
+    A connection that the server has ended, saying so, is opened anew for what is sent next.
+    """
     begun = time.monotonic()
     heard: list[Heard] = []
-    lines: dict[int, _Line] = {}
+    lines: dict[int, _Connection] = {}
     with ExitStack() as stack:
         for act in script:
             if isinstance(act, Pause):
                 time.sleep(act.seconds)
                 continue
             try:
-                if act.connection not in lines:
-                    lines[act.connection] = _Line(stack.enter_context(_connect(target)))
-                line = lines[act.connection]
+                line = lines.get(act.connection)
+                if line is None or (line.ended and isinstance(act, Send)):
+                    line = _Connection(stack.enter_context(_connect(target)))
+                    lines[act.connection] = line
             except (OSError, UnicodeError) as error:  # a host that no name can be
                 return heard + _unheard(script, heard, f"no connection: {error}", begun)
             if isinstance(act, Hear):
@@ -100,7 +112,7 @@ def _unheard(script: Script, heard: Sequence[Heard], why: str, begun: float) -> 
     return [Silence(why, connected=False, seconds=time.monotonic() - begun)] * missing
 
 
-def _say(act: Send | AwaitInterim | EndSending, line: _Line, seconds: float) -> None:
+def _say(act: Send | AwaitInterim | EndSending, line: _Connection, seconds: float) -> None:
     # A server that has refused already need not read on; what it said can still be heard.
     with suppress(OSError):
         if isinstance(act, Send):
@@ -117,7 +129,7 @@ def _end_sending(sock: socket.socket) -> None:
     socket.socket.shutdown(sock, socket.SHUT_WR)
 
 
-def _read_until(line: _Line, end: bytes | None, most: int, seconds: float) -> None:
+def _read_until(line: _Connection, end: bytes | None, most: int, seconds: float) -> None:
     """Read on until `end` has come, or the peer's end, or so many bytes, or TimeoutError."""
     limit = time.monotonic() + seconds
     while (end is None or end not in line.rest) and len(line.rest) < most:
@@ -135,7 +147,10 @@ def _left(limit: float) -> float:
     return left
 
 
-def _hear(line: _Line, seconds: float, begun: float) -> Heard:
+def _hear(line: _Connection, seconds: float, begun: float) -> Heard:
+    if line.ended:
+        why = "the answer before was the connection's last"
+        return Silence(why, seconds=time.monotonic() - begun, announced=True)
     limit = time.monotonic() + seconds
     reader = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_BYTES)
     reader.send(h11.Request(method="POST", target="/", headers=[("Host", "sink")]))
@@ -151,7 +166,7 @@ def _hear(line: _Line, seconds: float, begun: float) -> Heard:
     return Silence(why, seconds=time.monotonic() - begun)
 
 
-def _answer(line: _Line, reader: h11.Connection, limit: float, begun: float) -> Heard:
+def _answer(line: _Connection, reader: h11.Connection, limit: float, begun: float) -> Heard:
     final: h11.Response | None = None
     interim: list[int] = []
     body = bytearray()
@@ -175,16 +190,18 @@ def _answer(line: _Line, reader: h11.Connection, limit: float, begun: float) -> 
                 return Silence(f"an answer of more than {MAX_ANSWER_BYTES} bytes")
         elif isinstance(event, h11.EndOfMessage) and final is not None:
             line.rest = reader.trailing_data[0]
+            line.ended = reader.their_state is not h11.DONE
             headers = tuple(
                 (name.decode("latin-1"), value.decode("latin-1")) for name, value in final.headers
             )
             seconds = time.monotonic() - begun
-            return HttpAnswer(final.status_code, headers, bytes(body), tuple(interim), b"", seconds)
+            fields = (final.status_code, headers, bytes(body), tuple(interim))
+            return HttpAnswer(*fields, seconds=seconds, last=line.ended)
         else:
             return Silence(f"unreadable: {type(event).__name__} instead of an answer")
 
 
-def _with_strays(script: Script, heard: list[Heard], lines: dict[int, _Line]) -> list[Heard]:
+def _with_strays(script: Script, heard: list[Heard], lines: dict[int, _Connection]) -> list[Heard]:
     """The last answer on each connection, with what came after it and was never asked for."""
     hears = [act.connection for act in script if isinstance(act, Hear)]
     last = {connection: index for index, connection in enumerate(hears)}
@@ -197,6 +214,5 @@ def _with_strays(script: Script, heard: list[Heard], lines: dict[int, _Line]) ->
                 _end_sending(line.sock)
                 _read_until(line, None, 4096, _STRAY_SECONDS)
             if line.rest:
-                fields = (answer.status, answer.headers, answer.body, answer.interim)
-                result[index] = HttpAnswer(*fields, line.rest, answer.seconds)
+                result[index] = replace(answer, stray=line.rest)
     return result

@@ -9,7 +9,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from sinks.contract.rows.row import EVERYBODY, GOOD, OURS, Demand, Row, in_both_modes, malformed
+from sinks.contract.rows.row import (
+    EVERYBODY,
+    GOOD,
+    NOT_AN_EVENT,
+    OURS,
+    Demand,
+    Row,
+    in_both_modes,
+    malformed,
+)
 from sinks.contract.rows.sample import Make, envelope, members, post
 from sinks.contract.rows.script import header
 
@@ -18,8 +27,7 @@ _CORE: Final = "CloudEvents 1.0.2, spec.md, required attributes"
 _TYPES: Final = "CloudEvents 1.0.2, spec.md, type system and context attributes"
 _JSON: Final = "CloudEvents 1.0.2, json-format.md 3.1.1"
 _REFUSE: Final = "check it before anything else and answer 400"
-_NOT_AN_EVENT: Final = "a 5xx is repeated ten times, a 2xx loses the event"
-_REFUSED: Final = Demand(OURS, _TYPES, _NOT_AN_EVENT, _REFUSE)
+_REFUSED: Final = Demand(OURS, _TYPES, NOT_AN_EVENT, _REFUSE)
 
 
 def _without(name: str, mode: str) -> Make:
@@ -48,7 +56,7 @@ def _required(name: str) -> tuple[Row, ...]:
 
 def _version(value: str) -> tuple[Row, ...]:
     # SDKs read 0.3 as well, which is another specification.
-    demand = Demand(OURS if value == "0.3" else EVERYBODY, _CORE, _NOT_AN_EVENT, _REFUSE)
+    demand = Demand(OURS if value == "0.3" else EVERYBODY, _CORE, NOT_AN_EVENT, _REFUSE)
     slug = value.replace(".", "_").replace(",", "_and_")
     ways = {f"specversion_{slug}": partial(_set, "specversion", value)}
     return demand.rows(in_both_modes(ways), malformed("specversion"))
@@ -76,7 +84,7 @@ _TIMES: Final = (
         },
         GOOD,
     ),
-    *Demand(OURS, "RFC 3339, 5.6: t and z may be lower case", _NOT_AN_EVENT, "read both").rows(
+    *Demand(OURS, "RFC 3339, 5.6: t and z may be lower case", NOT_AN_EVENT, "read both").rows(
         {"time_lower_case": _set("time", "2026-09-23t10:00:00z", "binary")}, GOOD
     ),
 )
@@ -101,7 +109,7 @@ _VALUES: Final = (
         },
         malformed("extension"),
     ),
-    *Demand(EVERYBODY, _TYPES, _NOT_AN_EVENT, _REFUSE).rows(
+    *Demand(EVERYBODY, _TYPES, NOT_AN_EVENT, _REFUSE).rows(
         {"id_number": _set("id", 1, "structured")}, malformed("id")
     ),
     *Demand(
@@ -131,7 +139,7 @@ _NAMES: Final = (
     *Demand(
         OURS,
         "CloudEvents 1.0.2, http-protocol-binding.md 3.1.1: Content-Type says it",
-        _NOT_AN_EVENT,
+        NOT_AN_EVENT,
         _REFUSE,
     ).rows(
         {"datacontenttype_header": _set("datacontenttype", "application/json", "binary")},
@@ -153,7 +161,7 @@ _ESCAPES: Final = Demand(
     malformed("subject"),
 )
 
-_DATA: Final = Demand(OURS, _JSON, _NOT_AN_EVENT, _REFUSE).rows(
+_DATA: Final = Demand(OURS, _JSON, NOT_AN_EVENT, _REFUSE).rows(
     {
         "data_twice": post("structured", members(data_base64="e30=")),
         "data_base64_broken": post(
@@ -166,7 +174,7 @@ _DATA: Final = Demand(OURS, _JSON, _NOT_AN_EVENT, _REFUSE).rows(
 )
 
 _NULL_DATA: Final = Demand(
-    EVERYBODY,
+    OURS,
     "CloudEvents 1.0.2, json-format.md 3.1: data may be absent, or null",
     "an event without a document can never be handled",
     "answer a 4xx",

@@ -5,15 +5,16 @@ source: RFC 9112, 9; knative/eventing, pkg/kncloudevents (idle connections are k
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
-from sinks.contract.rows.row import EVERYBODY, GOOD, Demand, Expected, Row, malformed
+from sinks.contract.rows.row import EVERYBODY, GOOD, OURS, Demand, Expected, Row, rejected
 from sinks.contract.rows.sample import Make, Sample, edited, post, posts
 from sinks.contract.rows.script import EndSending, Hear, Script, Send, body, target
 
 _HTTP: Final = "RFC 9112"
 _BROKEN: Final = body(b"{")
-_MALFORMED: Final = malformed(reason="malformed_data")
+_MALFORMED: Final = rejected(400)
 
 
 def _half_open(sample: Sample) -> Script:
@@ -24,7 +25,7 @@ def _half_open(sample: Sample) -> Script:
 
 
 def _pipelined(sample: Sample) -> Script:
-    good, bad = edited(sample, "binary").raw(), edited(sample, "binary", _BROKEN).raw()
+    good, bad = edited(sample, "binary").raw(), edited(sample, "structured", _BROKEN).raw()
     return (Send(good + bad + good), Hear(), Hear(), Hear())
 
 
@@ -54,10 +55,13 @@ def _headed(*lines: bytes) -> Make:
 
 _ALL_OUTCOMES: Final = posts(
     post("binary"),
-    post("binary", _BROKEN),
+    post("structured", _BROKEN),
     post("binary", target("/no/such/path")),
     post("binary"),
     post("structured"),
+)
+_KEPT: Final = tuple(
+    replace(each, kept=True) for each in (GOOD, _MALFORMED, Expected("direct"), GOOD, GOOD)
 )
 
 _SERVED: Final = (
@@ -66,13 +70,19 @@ _SERVED: Final = (
         f"{_HTTP}, 9.6",
         "a client that reads to the end waits for it",
         "close after the answer",
-    ).rows({"connection_close": _closing, "http_1_0": _http_1_0}, GOOD),
+    ).rows({"connection_close": _closing}, GOOD),
+    *Demand(
+        OURS,
+        f"{_HTTP}, 2.3",
+        "health checks and old proxies speak it",
+        "answer HTTP/1.0, and close after the answer",
+    ).rows({"http_1_0": _http_1_0}, GOOD),
     *Demand(
         EVERYBODY,
         f"{_HTTP}, 9.3",
         "a stray byte after one answer spoils the next, which may be another event's",
         "read all of a refused body, and let the length say where an answer ends",
-    ).rows({"keep_alive": _ALL_OUTCOMES}, GOOD, _MALFORMED, Expected("direct"), GOOD, GOOD),
+    ).rows({"keep_alive": _ALL_OUTCOMES}, *_KEPT),
     *Demand(
         EVERYBODY,
         f"{_HTTP}, 9.3.2",

@@ -12,6 +12,8 @@ from typing import Any, Final
 from sinks.contract.rows.row import (
     EVERYBODY,
     GOOD,
+    LOST,
+    NOT_AN_EVENT,
     OURS,
     PROCESSORS,
     SANE,
@@ -25,8 +27,6 @@ from sinks.contract.rows.script import body, header, named
 
 _MODES: Final = "CloudEvents 1.0.2, http-protocol-binding.md 3"
 _JSON: Final = "CloudEvents 1.0.2, json-format.md"
-_LOST: Final = "events that the specification allows would go to the dead letters"
-_NOT_AN_EVENT: Final = "a 5xx is repeated ten times, a 2xx loses the event"
 
 
 def _into_base64(members: dict[str, Any]) -> None:
@@ -35,7 +35,7 @@ def _into_base64(members: dict[str, Any]) -> None:
 
 
 _HEADER_NAMES: Final = Demand(
-    EVERYBODY, "RFC 9110, 5.1: header names have no case", _LOST, "compare names without case"
+    EVERYBODY, "RFC 9110, 5.1: header names have no case", LOST, "compare names without case"
 ).rows(
     {
         "names_upper_case": after_the_usual("binary", named(lambda name: name.upper())),
@@ -43,7 +43,7 @@ _HEADER_NAMES: Final = Demand(
     },
     GOOD,
     GOOD,
-    relation="same_event",
+    relation="same_id",
 )
 
 _MODE: Final = Demand(
@@ -64,13 +64,13 @@ _MODE: Final = Demand(
     },
     GOOD,
     GOOD,
-    relation="same_event",
+    relation="same_id",
 )
 
 _MEMBERS: Final = Demand(
     EVERYBODY,
     f"{_JSON} 2 and 3: null is absent, extensions may be booleans and integers, data may be base64",
-    _LOST,
+    LOST,
     "read all forms that the JSON format has",
 ).rows(
     {
@@ -84,13 +84,13 @@ _MEMBERS: Final = Demand(
     },
     GOOD,
     GOOD,
-    relation="same_event",
+    relation="same_id",
 )
 
 _ENCODED: Final = Demand(
     EVERYBODY,
     "CloudEvents 1.0.2, http-protocol-binding.md 3.1.3; Knative sends raw UTF-8",
-    _NOT_AN_EVENT,
+    NOT_AN_EVENT,
     "undo quotes and one round of percent-encoding; take what is not UTF-8 for Latin-1",
 ).rows(
     {
@@ -123,7 +123,7 @@ _BODIES: Final = tuple(
     row
     for mode, roles in (("structured", EVERYBODY), ("binary", OURS))
     for row in Demand(
-        roles, f"{_JSON}; RFC 8259", _NOT_AN_EVENT, "answer 400 to whatever is no JSON object"
+        roles, f"{_JSON}; RFC 8259", NOT_AN_EVENT, "answer 400 to whatever is no JSON object"
     ).rows(
         {f"body_{name}_{mode}": post(mode, body(raw)) for name, raw in _BROKEN.items()},
         rejected(400),
@@ -148,11 +148,11 @@ _NOT_EVENTS: Final = (
         },
         malformed(),
     ),
-    *Demand(EVERYBODY, f"{_JSON} 4: a batch has its own type", _NOT_AN_EVENT, "answer 400").rows(
+    *Demand(EVERYBODY, f"{_JSON} 4: a batch has its own type", NOT_AN_EVENT, "answer 400").rows(
         {"structured_array": post("structured", body(lambda raw: b"[" + raw + b"]"))}, malformed()
     ),
     *Demand(
-        EVERYBODY, "MediaWiki event platform: one document an event", _NOT_AN_EVENT, "answer a 4xx"
+        OURS, "MediaWiki event platform: one document an event", NOT_AN_EVENT, "answer a 4xx"
     ).rows({"data_array": post("binary", body(b'[{"a": 1}]'))}, malformed(reason="malformed_data")),
 )
 

@@ -7,19 +7,27 @@ from __future__ import annotations
 
 from typing import Final
 
-from sinks.contract.rows.row import EVERYBODY, GOOD, OURS, SINKS, Demand, Row, rejected
+from sinks.contract.rows.row import (
+    EVERYBODY,
+    GOOD,
+    LOST,
+    NOT_AN_EVENT,
+    OURS,
+    SINKS,
+    Demand,
+    Row,
+    rejected,
+)
 from sinks.contract.rows.sample import after_the_usual, post
 from sinks.contract.rows.script import header
 
 _MODES: Final = "CloudEvents 1.0.2, http-protocol-binding.md 3"
 _STRUCTURED: Final = "application/cloudevents+json"
-_LOST: Final = "events that the specification allows would go to the dead letters"
-_NOT_AN_EVENT: Final = "a 5xx is repeated ten times, a 2xx loses the event"
 
 _MEDIA_TYPES: Final = Demand(
     EVERYBODY,
     f"{_MODES}; RFC 9110, 8.3.1: media types have no case, and may have parameters",
-    _LOST,
+    LOST,
     "compare media types in lower case and without parameters",
 ).rows(
     {
@@ -38,13 +46,13 @@ _MEDIA_TYPES: Final = Demand(
     },
     GOOD,
     GOOD,
-    relation="same_event",
+    relation="same_id",
 )
 
 _JSON_SUFFIX: Final = Demand(
     SINKS,
     "CloudEvents 1.0.2, spec.md 3.1: +json is JSON",
-    _LOST,
+    LOST,
     "read every +json subtype as JSON",
 ).rows(
     {"binary_json_suffix": post("binary", header("content-type", "application/vnd.x_y+json"))}, GOOD
@@ -65,21 +73,21 @@ _NOT_JSON: Final = ("text/plain", "application/octet-stream", "text/html", None)
 _UNSUPPORTED: Final = rejected(415, "unsupported_media_type")
 
 _TYPES_NOT_READ: Final = (
-    *Demand(EVERYBODY, f"{_MODES}: batches and other formats", _NOT_AN_EVENT, "answer 415").rows(
+    *Demand(EVERYBODY, f"{_MODES}: batches and other formats", NOT_AN_EVENT, "answer 415").rows(
         {
             f"content_type_{name}": post("structured", header("content-type", value))
             for name, value in _FORMATS.items()
         },
         _UNSUPPORTED,
     ),
-    *Demand(OURS, "RFC 8259, 8.1: JSON is UTF-8", _NOT_AN_EVENT, "answer 415").rows(
+    *Demand(OURS, "RFC 8259, 8.1: JSON is UTF-8", NOT_AN_EVENT, "answer 415").rows(
         {
             f"content_type_{name}": post(mode, header("content-type", value))
             for name, (mode, value) in _NOT_UTF8.items()
         },
         _UNSUPPORTED,
     ),
-    *Demand(SINKS, "sinks: the data is JSON", _NOT_AN_EVENT, "answer 415").rows(
+    *Demand(SINKS, "sinks: the data is JSON", NOT_AN_EVENT, "answer 415").rows(
         {
             f"content_type_{str(value).replace('/', '_').lower()}": post(
                 "binary", header("content-type", value)

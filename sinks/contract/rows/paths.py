@@ -18,11 +18,11 @@ _NO_SUCH_PATH: Final = Expected("refused", 404, "no_such_path")
 
 def _with_slash(path: str) -> str:
     parts = urlsplit(path)
-    return f"{parts.path}/" + (f"?{parts.query}" if parts.query else "")
+    return f"{parts.path.rstrip('/')}/" + (f"?{parts.query}" if parts.query else "")
 
 
 _METHODS: Final = Demand(
-    EVERYBODY,
+    OURS,
     "Knative data plane: events are POSTed; a followed redirect arrives as GET",
     "Knative takes a 200 to the GET of a followed redirect for delivered: the event is lost",
     "answer 405 with Allow",
@@ -72,7 +72,7 @@ _ROW_PATHS: Final = (
     *Demand(
         SCORE,
         _STATUSES,
-        "404 is repeated for ever, though no repetition makes a row",
+        "404 is repeated ten times, though no repetition makes a row",
         "answer 422 and list the rows",
     ).rows(
         {

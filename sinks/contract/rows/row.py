@@ -22,6 +22,10 @@ SCORE: Final[frozenset[Role]] = frozenset(("score-sink",))
 EGRESS: Final[frozenset[Role]] = frozenset(("egress-sink",))
 SHIM: Final[frozenset[Role]] = frozenset(("http-shim",))
 
+# Why so many rows matter.
+NOT_AN_EVENT: Final = "a 5xx is repeated ten times, a 2xx loses the event"
+LOST: Final = "events that the specification allows would go to the dead letters"
+
 Kind = Literal["good", "ignored", "document", "rejected", "repeated", "refused", "sane", "direct"]
 
 
@@ -36,7 +40,7 @@ class Expected:
         rejected   a failure that no broker repeats: 4xx, but not 404, 408, 409, 429
         repeated   a failure that brokers repeat: 404, 408, 409, 429 or 5xx
         refused    any failure, permanent or not, but no 2xx and no 3xx
-        sane       good, or rejected; never a 5xx
+        sane       good, or rejected; never a 5xx; of our own sinks only good
         direct     anything but a redirect or a 5xx
 
     silent:     whether no answer at all is right too.
@@ -49,6 +53,7 @@ class Expected:
     within:     seconds in which the answer has to come.
     mode:       the content mode of the reply, which is the request's.
     continued:  whether `100 Continue` has to come before.
+    kept:       whether the connection has to stay open.
     """
 
     kind: Kind
@@ -59,9 +64,10 @@ class Expected:
     within: float | None = None
     mode: str | None = None
     continued: bool = False
+    kept: bool = False
 
 
-Relation = Literal["same_event", "other_event"]
+Relation = Literal["same_event", "same_id", "other_event"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,8 @@ class Row:
     clause:    the party that demands it, and where it says so.
     why:       what goes wrong in production otherwise.
     fix:       what to do about it.
-    relation:  of all good replies of the row: one and the same event, or different ones.
+    relation:  of all good replies of the row: one and the same event; one id, though the data may
+               repeat attributes that were sent in another way; or different events.
     """
 
     name: str

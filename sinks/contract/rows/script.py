@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
-
-MAX_ACT_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
