@@ -5,12 +5,12 @@ source: mediawiki/page/change, mediawiki/revision/score; EventGate's checks of s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
 from sinks.contract.rows.row import EGRESS, GOOD, SCORE, Demand, Role, Row, in_both_modes, rejected
-from sinks.contract.rows.sample import Make, Sample, changed, document, post
+from sinks.contract.rows.sample import Change, changed, document, member, post, post_document
 
 _SCHEMA: Final = "MediaWiki event platform: $schema names the schema that a document satisfies"
 _STREAM: Final = "EventGate: a stream takes documents of one schema"
@@ -18,32 +18,12 @@ _SAFE: Final = "sinks: what becomes part of addresses and headers is plain ASCII
 _WHY: Final = "what can never be handled would be repeated until it is dead-lettered"
 _FIX: Final = "answer 422 and name the member"
 _BOTH: Final = SCORE | EGRESS
-Change = Callable[[Mapping[str, Any]], Mapping[str, Any]]
-
-
-def _with(pointer: str, value: Any) -> Change:
-    """Set one member (`meta/stream`); None removes it."""
-
-    def change(data: Mapping[str, Any]) -> Mapping[str, Any]:
-        first, _, rest = pointer.partition("/")
-        inner = _with(rest, value)(data[first]) if rest else value
-        kept = {name: each for name, each in data.items() if name != first}
-        return kept if inner is None else {**kept, first: inner}
-
-    return change
-
-
-def _of(change: Change, mode: str) -> Make:
-    def other(sample: Sample) -> Sample:
-        return sample.with_data(change(sample.data))
-
-    return changed(other, post(mode))
 
 
 def _rows(
     roles: frozenset[Role], clause: str, reason: str, names: str, changes: Mapping[str, Change]
 ) -> tuple[Row, ...]:
-    cases = {name: partial(_of, change) for name, change in changes.items()}
+    cases = {name: partial(post_document, change) for name, change in changes.items()}
     return Demand(roles, clause, _WHY, _FIX).rows(
         in_both_modes(cases), rejected(422, reason, names)
     )
@@ -56,10 +36,10 @@ _SCHEMAS: Final = (
         "unsupported_schema",
         "$schema",
         {
-            "schema_absent": _with("$schema", None),
-            "schema_no_string": _with("$schema", 1),
-            "schema_unknown": _with("$schema", "/mediawiki/page/links/1.0.0"),
-            "schema_major": _with("$schema", "/mediawiki/page/change/9.0.0"),
+            "schema_absent": member("$schema", None),
+            "schema_no_string": member("$schema", 1),
+            "schema_unknown": member("$schema", "/mediawiki/page/links/1.0.0"),
+            "schema_major": member("$schema", "/mediawiki/page/change/9.0.0"),
         },
     ),
     *_rows(
@@ -82,7 +62,7 @@ def _wrong(prefix: str, roles: frozenset[Role], values: Mapping[str, Any]) -> tu
             _SCHEMA,
             "invalid_document",
             pointer.rpartition("/")[2],
-            {f"{prefix}_{pointer.replace('/', '_')}": _with(pointer, value)},
+            {f"{prefix}_{pointer.replace('/', '_')}": member(pointer, value)},
         )
     )
 
@@ -96,9 +76,9 @@ _MEMBERS: Final = (
 
 _UNSAFE: Final = (
     *_rows(
-        SCORE, _SAFE, "invalid_event", "wiki_id", {"wiki_unsafe": _with("wiki_id", "enwiki/../x")}
+        SCORE, _SAFE, "invalid_event", "wiki_id", {"wiki_unsafe": member("wiki_id", "enwiki/../x")}
     ),
-    *_rows(EGRESS, _SAFE, "invalid_id", "id", {"meta_id_unsafe": _with("meta/id", "a b")}),
+    *_rows(EGRESS, _SAFE, "invalid_id", "id", {"meta_id_unsafe": member("meta/id", "a b")}),
 )
 
 _STREAMS: Final = (
@@ -107,7 +87,7 @@ _STREAMS: Final = (
         _STREAM,
         "stream_not_allowed",
         "stream",
-        {"stream_not_allowed": _with("meta/stream", "mediawiki.page_change.v1")},
+        {"stream_not_allowed": member("meta/stream", "mediawiki.page_change.v1")},
     ),
     *Demand(
         EGRESS,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from sinks.contract.rows.row import (
     EVERYBODY,
@@ -21,7 +21,16 @@ from sinks.contract.rows.row import (
     Row,
     in_both_modes,
 )
-from sinks.contract.rows.sample import Make, Sample, changed, post, posts
+from sinks.contract.rows.sample import (
+    Change,
+    Make,
+    Sample,
+    changed,
+    member,
+    post,
+    post_document,
+    posts,
+)
 from sinks.contract.rows.script import header, target
 
 _DUPLICATES: Final = (
@@ -114,35 +123,24 @@ _OTHER_EVENTS: Final = Demand(
 )
 
 
-def _unwanted(over: dict[str, Any], mode: str) -> Make:
-    def change(sample: Sample) -> Sample:
-        merged = {
-            name: {**sample.data[name], **value} if isinstance(value, dict) else value
-            for name, value in over.items()
-        }
-        return sample.with_data({**sample.data, **merged})
-
-    return changed(change, post(mode))
-
-
-_UNWANTED: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
-    "canary": ("canary", {"meta": {"domain": "canary"}}),
-    "delete": ("page_change_kind", {"page_change_kind": "delete"}),
-    "new_kind": ("page_change_kind", {"page_change_kind": "something_new"}),
-    "wiki": ("wiki_not_deployed", {"wiki_id": "nosuchwiki"}),
-    "hidden": ("hidden_content", {"revision": {"is_content_visible": False}}),
-    "private": ("private_stream", {"meta": {"stream": "mediawiki.page_change.private.v1"}}),
+_UNWANTED: Final[Mapping[str, tuple[str, Change]]] = {
+    "canary": ("canary", member("meta/domain", "canary")),
+    "delete": ("page_change_kind", member("page_change_kind", "delete")),
+    "new_kind": ("page_change_kind", member("page_change_kind", "something_new")),
+    "wiki": ("wiki_not_deployed", member("wiki_id", "nosuchwiki")),
+    "hidden": ("hidden_content", member("revision/is_content_visible", False)),
+    "private": ("private_stream", member("meta/stream", "mediawiki.page_change.private.v1")),
 }
 _IGNORED: Final = tuple(
     row
-    for name, (reason, over) in _UNWANTED.items()
+    for name, (reason, change) in _UNWANTED.items()
     for row in Demand(
         SCORE,
         "sinks: the rows' conditions; Knative data plane: 202 and empty is done with",
         "a change that the model does not score must be neither repeated nor answered",
         "answer 202 and nothing",
     ).rows(
-        in_both_modes({f"ignored_{name}": partial(_unwanted, over)}),
+        in_both_modes({f"ignored_{name}": partial(post_document, change)}),
         Expected("ignored", 202, reason),
     )
 )

@@ -17,12 +17,10 @@ from cloudevents.conversion import to_binary, to_structured
 from cloudevents.http import CloudEvent
 
 from sinks.contract.rows.script import Edit, Hear, Request, Script, Send
+from sinks.envelope import event_type
+from sinks.inputs import schema_of
 
 _SAMPLES: Final = Path(__file__).parent.parent / "samples"
-_TYPES: Final = {
-    "page_change": "org.wikimedia.mediawiki.page.change.v1",
-    "revision_score": "org.wikimedia.mediawiki.revision.score.v3",
-}
 # What needs no percent-encoding in a header: printable ASCII without space, `"` and `%`.
 _PLAIN: Final = "".join(c for c in map(chr, range(0x21, 0x7F)) if c not in '"%')
 Mode = str
@@ -82,18 +80,19 @@ def document(name: str) -> dict[str, Any]:
 
 
 def attributes_of(name: str, data: Mapping[str, Any]) -> dict[str, str]:
-    """Return the attributes that a document of this kind travels with."""
+    """Return the attributes that a document of this kind travels with; raises InvalidEvent."""
     return {
         "id": str(data["meta"]["id"]),
         "source": "/models/drafttopic"
         if name == "revision_score"
         else f"/mediawiki/{data['wiki_id']}",
-        "type": _TYPES[name],
+        "type": event_type(*schema_of(data)),
         "time": data["dt"],
     }
 
 
 Make = Callable[[Sample], Script]
+Change = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
 def edited(sample: Sample, mode: Mode, *edits: Edit) -> Request:
@@ -117,6 +116,28 @@ def posts(*makes: Make) -> Make:
 def changed(change: Callable[[Sample], Sample], make: Make) -> Make:
     """The same with another good event."""
     return lambda sample: make(change(sample))
+
+
+def post_document(change: Change, mode: Mode) -> Make:
+    """The good event with its document changed."""
+
+    def other(sample: Sample) -> Sample:
+        return sample.with_data(change(sample.data))
+
+    return changed(other, post(mode))
+
+
+def member(pointer: str, value: Any) -> Change:
+    """Set one member of a document (`meta/stream`); None removes it."""
+
+    def change(data: Mapping[str, Any]) -> Mapping[str, Any]:
+        first, _, rest = pointer.partition("/")
+        inner = member(rest, value)(data[first]) if rest else value
+        kept = {**data}
+        kept.pop(first, None)
+        return kept if inner is None else {**kept, first: inner}
+
+    return change
 
 
 def after_the_usual(mode: str, *edits: Edit) -> Make:

@@ -5,11 +5,10 @@ source: change propagation's lib/rule.js; eventing-kafka-broker, InvalidCloudEve
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Final
 
 from sinks.contract.rows.row import DOCUMENT, GOOD, SHIM, Demand, Row, malformed, rejected
-from sinks.contract.rows.sample import Make, Sample, changed, post, posts
+from sinks.contract.rows.sample import Change, Make, member, post, post_document, posts
 from sinks.contract.rows.script import Edit, body, header, target
 
 _PLAIN: Final = "sinks: the shim takes plain JSON from callers that do not speak CloudEvents"
@@ -137,13 +136,10 @@ _TRIGGERS: Final = Demand(
 )
 
 
-def _of_schema(schema: str, mode: str) -> Make:
-    def change(sample: Sample) -> Sample:
-        # Of a canary nothing but its domain is looked at.
-        meta = {**sample.data["meta"], "domain": "en.wikipedia.org"}
-        return sample.with_data({**sample.data, "$schema": schema, "meta": meta})
-
-    return changed(change, post(mode))
+def _of_schema(schema: str) -> Change:
+    # Of a canary nothing but its domain is looked at.
+    real = member("meta/domain", "en.wikipedia.org")
+    return lambda data: member("$schema", schema)(real(data))
 
 
 _SCHEMAS: Final = Demand(
@@ -153,7 +149,7 @@ _SCHEMAS: Final = Demand(
     "answer 422 and name the schemas",
 ).rows(
     {
-        f"typed_schema_{name}_{mode}": partial(_of_schema, schema)(mode)
+        f"typed_schema_{name}_{mode}": post_document(_of_schema(schema), mode)
         for name, schema in {
             "unknown": "/mediawiki/page/links/1.0.0",
             "major": "/mediawiki/page/change/9.0.0",
