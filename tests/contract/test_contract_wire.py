@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from sinks.contract.probe.heard import Heard, HttpAnswer, Silence
 from sinks.contract.probe.target import Target
-from sinks.contract.probe.wire import MAX_ANSWER_BYTES, Heard, HttpAnswer, Silence, perform
+from sinks.contract.probe.wire import MAX_ANSWER_BYTES, perform
 from sinks.contract.rows.script import AwaitInterim, EndSending, Hear, Pause, Script, Send
 from tests.certificates import self_signed
 from tests.upstream import raw_server

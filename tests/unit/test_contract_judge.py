@@ -14,10 +14,10 @@ import pytest
 
 from sinks.contract.finding import Finding
 from sinks.contract.probe import answers, judge, predictions
+from sinks.contract.probe.heard import Heard, HttpAnswer, Silence
 from sinks.contract.probe.judge import judged
 from sinks.contract.probe.run import probe
 from sinks.contract.probe.target import Target
-from sinks.contract.probe.wire import Heard, HttpAnswer, Silence
 from sinks.contract.rows.row import Expected, Role, Row
 from sinks.contract.rows.sample import Sample
 from sinks.contract.rows.tables import ROWS, rows_for

@@ -11,7 +11,7 @@ from typing import Final
 from sinks.cloudevent import Event, is_event
 from sinks.contract.check.rules import found
 from sinks.contract.finding import Finding
-from sinks.contract.probe.wire import HttpAnswer
+from sinks.contract.probe.heard import HttpAnswer
 from sinks.errors import MAX_ERROR_BODY_BYTES, SinkError
 from sinks.subscriber import reply_of
 

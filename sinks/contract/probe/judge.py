@@ -10,8 +10,8 @@ from sinks import jsondata
 from sinks.cloudevent import Event
 from sinks.contract.finding import Finding
 from sinks.contract.probe.answers import on_the_wire
+from sinks.contract.probe.heard import Heard, HttpAnswer, Silence
 from sinks.contract.probe.predictions import good_reply
-from sinks.contract.probe.wire import Heard, HttpAnswer, Silence
 from sinks.contract.rows.row import OURS, Expected, Role, Row
 from sinks.contract.rows.sample import Sample
 from sinks.errors import RETRIED_4XX, MalformedEvent

@@ -9,9 +9,10 @@ from typing import Any, Final
 
 from sinks import deployed
 from sinks.contract.finding import Finding
+from sinks.contract.probe.heard import Silence
 from sinks.contract.probe.judge import judged
 from sinks.contract.probe.target import Target
-from sinks.contract.probe.wire import Silence, perform
+from sinks.contract.probe.wire import perform
 from sinks.contract.rows.row import Role, Row
 from sinks.contract.rows.sample import Sample, attributes_of, document, post
 from sinks.contract.rows.tables import rows_for
@@ -76,9 +77,10 @@ class Probe:
         raises: Unreachable when it goes away in between.
         """
         lost = 0
-        for row in self.rows:
+        rows = self.rows
+        for row in rows:
             result = self.run(row)
-            if row is self.rows[0] and is_refused(result):
+            if row is rows[0] and is_refused(result):
                 yield result
                 return
             unanswered = any(finding.rule == "no_answer" for finding in result.findings)

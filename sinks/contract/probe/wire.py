@@ -15,6 +15,7 @@ from typing import Final
 
 import h11
 
+from sinks.contract.probe.heard import Heard, HttpAnswer, Silence
 from sinks.contract.probe.target import Target
 from sinks.contract.rows.script import AwaitInterim, EndSending, Hear, Pause, Script, Send
 
@@ -22,47 +23,6 @@ MAX_ANSWER_BYTES: Final = 8 * 2**20
 _HEAD_BYTES: Final = 65536
 # For servers that do not close at our end of the connection.
 _STRAY_SECONDS: Final = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
-    """One answer as it came.
-
-    headers:  names in lower case, values one Latin-1 character a byte, repeats kept.
-    interim:  statuses of the 1xx answers before it.
-    stray:    bytes that followed it on the connection though nothing more was asked.
-    seconds:  from the start of the script.
-    last:     whether it said that it is the connection's last.
-    """
-
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-    interim: tuple[int, ...] = ()
-    stray: bytes = b""
-    seconds: float = 0.0
-    last: bool = False
-
-    def values(self, name: str) -> list[str]:
-        """Return all values of a header."""
-        return [value for other, value in self.headers if other == name]
-
-
-@dataclass(frozen=True, slots=True)
-class Silence:
-    """No answer.
-
-    connected:  whether there was a connection at all.
-    announced:  whether the answer before said that it is the connection's last.
-    """
-
-    why: str
-    connected: bool = True
-    seconds: float = 0.0
-    announced: bool = False
-
-
-Heard = HttpAnswer | Silence
 
 
 @dataclass(slots=True)
@@ -81,24 +41,24 @@ def perform(script: Script, target: Target) -> list[Heard]:
     """
     begun = time.monotonic()
     heard: list[Heard] = []
-    lines: dict[int, _Connection] = {}
+    connections: dict[int, _Connection] = {}
     with ExitStack() as stack:
         for act in script:
             if isinstance(act, Pause):
                 time.sleep(act.seconds)
                 continue
             try:
-                line = lines.get(act.connection)
-                if line is None or (line.ended and isinstance(act, Send)):
-                    line = _Connection(stack.enter_context(_connect(target)))
-                    lines[act.connection] = line
+                connection = connections.get(act.connection)
+                if connection is None or (connection.ended and isinstance(act, Send)):
+                    connection = _Connection(stack.enter_context(_connect(target)))
+                    connections[act.connection] = connection
             except (OSError, UnicodeError) as error:  # a host that no name can be
                 return heard + _unheard(script, heard, f"no connection: {error}", begun)
             if isinstance(act, Hear):
-                heard.append(_hear(line, target.seconds, begun))
+                heard.append(_hear(connection, target.seconds, begun))
             else:
-                _say(act, line, target.seconds)
-        return _with_strays(script, heard, lines)
+                _say(act, connection, target.seconds)
+        return _with_strays(script, heard, connections)
 
 
 def _connect(target: Target) -> socket.socket:
@@ -112,16 +72,16 @@ def _unheard(script: Script, heard: Sequence[Heard], why: str, begun: float) -> 
     return [Silence(why, connected=False, seconds=time.monotonic() - begun)] * missing
 
 
-def _say(act: Send | AwaitInterim | EndSending, line: _Connection, seconds: float) -> None:
+def _say(act: Send | AwaitInterim | EndSending, connection: _Connection, seconds: float) -> None:
     # A server that has refused already need not read on; what it said can still be heard.
     with suppress(OSError):
         if isinstance(act, Send):
-            line.sock.settimeout(seconds)
-            line.sock.sendall(act.data)
+            connection.sock.settimeout(seconds)
+            connection.sock.sendall(act.data)
         elif isinstance(act, EndSending):
-            _end_sending(line.sock)
+            _end_sending(connection.sock)
         else:
-            _read_until(line, b"\r\n\r\n", _HEAD_BYTES, act.seconds)
+            _read_until(connection, b"\r\n\r\n", _HEAD_BYTES, act.seconds)
 
 
 def _end_sending(sock: socket.socket) -> None:
@@ -129,15 +89,15 @@ def _end_sending(sock: socket.socket) -> None:
     socket.socket.shutdown(sock, socket.SHUT_WR)
 
 
-def _read_until(line: _Connection, end: bytes | None, most: int, seconds: float) -> None:
+def _read_until(connection: _Connection, end: bytes | None, most: int, seconds: float) -> None:
     """Read on until `end` has come, or the peer's end, or so many bytes, or TimeoutError."""
     limit = time.monotonic() + seconds
-    while (end is None or end not in line.rest) and len(line.rest) < most:
-        line.sock.settimeout(_left(limit))
-        more = line.sock.recv(most)
+    while (end is None or end not in connection.rest) and len(connection.rest) < most:
+        connection.sock.settimeout(_left(limit))
+        more = connection.sock.recv(most)
         if not more:
             return
-        line.rest += more
+        connection.rest += more
 
 
 def _left(limit: float) -> float:
@@ -147,8 +107,8 @@ def _left(limit: float) -> float:
     return left
 
 
-def _hear(line: _Connection, seconds: float, begun: float) -> Heard:
-    if line.ended:
+def _hear(connection: _Connection, seconds: float, begun: float) -> Heard:
+    if connection.ended:
         why = "the answer before was the connection's last"
         return Silence(why, seconds=time.monotonic() - begun, announced=True)
     limit = time.monotonic() + seconds
@@ -156,7 +116,7 @@ def _hear(line: _Connection, seconds: float, begun: float) -> Heard:
     reader.send(h11.Request(method="POST", target="/", headers=[("Host", "sink")]))
     reader.send(h11.EndOfMessage())
     try:
-        return _answer(line, reader, limit, begun)
+        return _answer(connection, reader, limit, begun)
     except TimeoutError:
         why = f"nothing within {seconds:g} s"
     except h11.RemoteProtocolError as error:
@@ -166,17 +126,17 @@ def _hear(line: _Connection, seconds: float, begun: float) -> Heard:
     return Silence(why, seconds=time.monotonic() - begun)
 
 
-def _answer(line: _Connection, reader: h11.Connection, limit: float, begun: float) -> Heard:
+def _answer(connection: _Connection, reader: h11.Connection, limit: float, begun: float) -> Heard:
     final: h11.Response | None = None
     interim: list[int] = []
     body = bytearray()
-    if line.rest:
-        reader.receive_data(line.rest)
+    if connection.rest:
+        reader.receive_data(connection.rest)
     while True:
         event = reader.next_event()
         if event is h11.NEED_DATA:
-            line.sock.settimeout(_left(limit))
-            more = line.sock.recv(65536)
+            connection.sock.settimeout(_left(limit))
+            more = connection.sock.recv(65536)
             if not more and final is None:
                 return Silence("the connection was closed without an answer")
             reader.receive_data(more)
@@ -189,30 +149,32 @@ def _answer(line: _Connection, reader: h11.Connection, limit: float, begun: floa
             if len(body) > MAX_ANSWER_BYTES:
                 return Silence(f"an answer of more than {MAX_ANSWER_BYTES} bytes")
         elif isinstance(event, h11.EndOfMessage) and final is not None:
-            line.rest = reader.trailing_data[0]
-            line.ended = reader.their_state is not h11.DONE
+            connection.rest = reader.trailing_data[0]
+            connection.ended = reader.their_state is not h11.DONE
             headers = tuple(
                 (name.decode("latin-1"), value.decode("latin-1")) for name, value in final.headers
             )
             seconds = time.monotonic() - begun
             fields = (final.status_code, headers, bytes(body), tuple(interim))
-            return HttpAnswer(*fields, seconds=seconds, last=line.ended)
+            return HttpAnswer(*fields, seconds=seconds, last=connection.ended)
         else:
             return Silence(f"unreadable: {type(event).__name__} instead of an answer")
 
 
-def _with_strays(script: Script, heard: list[Heard], lines: dict[int, _Connection]) -> list[Heard]:
+def _with_strays(
+    script: Script, heard: list[Heard], connections: dict[int, _Connection]
+) -> list[Heard]:
     """The last answer on each connection, with what came after it and was never asked for."""
     hears = [act.connection for act in script if isinstance(act, Hear)]
-    last = {connection: index for index, connection in enumerate(hears)}
+    last = {number: index for index, number in enumerate(hears)}
     result = list(heard)
-    for connection, index in last.items():
-        answer, line = result[index], lines[connection]
+    for number, index in last.items():
+        answer, connection = result[index], connections[number]
         if isinstance(answer, HttpAnswer):
             # Our end makes a server close, so that nothing which is still on its way is missed.
             with suppress(OSError):
-                _end_sending(line.sock)
-                _read_until(line, None, 4096, _STRAY_SECONDS)
-            if line.rest:
-                result[index] = replace(answer, stray=line.rest)
+                _end_sending(connection.sock)
+                _read_until(connection, None, 4096, _STRAY_SECONDS)
+            if connection.rest:
+                result[index] = replace(answer, stray=connection.rest)
     return result
