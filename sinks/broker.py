@@ -10,10 +10,11 @@ from sinks import cloudevent
 from sinks.cloudevent import Event
 from sinks.deadline import Deadline
 from sinks.envelope import trace_of
-from sinks.errors import BadAnswer, Rejected, SinkError, Unavailable
+from sinks.errors import RETRIED_4XX, BadAnswer, Rejected, SinkError, Unavailable
 from sinks.http_client import HttpClient, blame
 
-_RETRIED_4XX = (401, 403, 404, 408, 409, 429)
+# A token or policy can be put right; what was sent with it is not at fault.
+_RETRIED_4XX = (401, 403, *RETRIED_4XX)
 
 
 class Broker:

@@ -36,9 +36,9 @@ class Terminal:
         self._colour = self._out.isatty() and not _no_color()
         self._moving = self._err.isatty() and os.environ.get("TERM") != "dumb"
 
-    def line(self, text: str = "", **style: bool | str) -> None:
-        """Write one line; `style` as of `click.style`."""
-        shown = click.style(text, **style) if style and self._colour else text  # type: ignore[arg-type]
+    def line(self, text: str = "", fg: str | None = None, bold: bool | None = None) -> None:
+        """Write one line; `fg` and `bold` as of `click.style`."""
+        shown = click.style(text, fg=fg, bold=bold) if self._colour and (fg or bold) else text
         self._out.write(f"{shown}\n")
 
     def finding(self, finding: Finding) -> None:
