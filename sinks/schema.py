@@ -8,12 +8,12 @@ source: https://json-schema.org/draft-07/json-schema-validation
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jsonschema_rs
 import orjson
@@ -61,10 +61,14 @@ _UNJUDGED = Problem("", "is nested too deeply, or holds what JSON has no word fo
 
 @dataclass(frozen=True, slots=True)
 class DocumentSchema:
-    """One compiled schema, free to share. `version`: x.y.z of an output, the major of a reader."""
+    """One compiled schema, free to share. `version`: x.y.z of an output, the major of a reader.
+
+    definition: the schema itself; not to be changed.
+    """
 
     title: str
     version: str
+    definition: Mapping[str, Any] = field(repr=False, compare=False)
     _validator: jsonschema_rs.Draft7Validator = field(repr=False, compare=False)
 
     def validate(self, document: object) -> None:
@@ -116,7 +120,7 @@ def _load(folder: str, title: str, version: str) -> DocumentSchema:
     if schema.get("title") != title:
         raise LookupError(f"no such schema, there are {', '.join(sorted(_FILES))}")
     validator = jsonschema_rs.Draft7Validator(schema, validate_formats=True)
-    return DocumentSchema(title, version, validator)
+    return DocumentSchema(title, version, schema, validator)
 
 
 def _problems_of(error: jsonschema_rs.ValidationError) -> Iterator[Problem]:
