@@ -58,13 +58,16 @@ Reason = Literal[
     # ignored
     "canary",
     "hidden_content",
+    "model_name",
     "namespace",
     "no_trigger",
     "page_change_kind",
+    "predictor_cannot",
     "private_stream",
     "redirect",
     "too_old",
     "wiki_not_deployed",
+    "wiki_not_supported",
 ]
 
 Stage = Literal["receiving", "processing", "predictor", "eventgate", "subscriber", "broker"]

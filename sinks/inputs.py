@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sinks import page_change, revision_create
+from sinks import page_change, prediction_classification, revision_create
 from sinks.errors import InvalidEvent, MalformedEvent, Reason
 from sinks.page_change import PageChange
 from sinks.schema import DocumentSchema, InvalidDocument, reader_schema
@@ -19,7 +19,10 @@ _READERS: tuple[tuple[str, int, Callable[[Mapping[str, Any]], PageChange]], ...]
     (page_change.TITLE, 1, page_change.parse),
     (revision_create.TITLE, 1, revision_create.parse),
     (revision_create.TITLE, 2, revision_create.parse),
+    (prediction_classification.OUTPUT.title, 1, prediction_classification.parse),
 )
+# What others send in; a prediction is read only by the row that feeds on it.
+CHANGES = (page_change.TITLE, revision_create.TITLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +36,12 @@ class Reader:
 Readers = Mapping[tuple[str, int], Reader]
 
 
-def load_readers() -> Readers:
-    """Return all readers by schema title and major version; compiles their schemas."""
+def load_readers(titles: Collection[str] = CHANGES) -> Readers:
+    """Return the readers of these schemas by title and major version; compiles the schemas."""
     return {
         (title, major): Reader(reader_schema(title, major), parse)
         for title, major, parse in _READERS
+        if title in titles
     }
 
 

@@ -1,60 +1,35 @@
 """The one table of models: which changes each takes, what it is asked, and what it is published as.
 
 README says what else a new model needs besides its row here.
+Source: change propagation's rules for the model servers; the servers' own settings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
-from sinks import revision_score, revscoring
+from sinks import (
+    article_country,
+    outlink,
+    page_change,
+    prediction_classification,
+    revertrisk,
+    revise_tone,
+    revision_create,
+    revision_score,
+    revscoring,
+    weighted_tags,
+)
 from sinks.deployed import InferenceService
-from sinks.envelope import event_type
-from sinks.errors import Reason
-from sinks.page_change import PageChange
-from sinks.prediction import Prediction
+from sinks.model_row import ModelRow, Question, Wanted
 from sinks.revscoring import Labels
-from sinks.timestamp import age_seconds
+from sinks.wikis import WIKIPEDIA
 
-
-@dataclass(frozen=True, slots=True)
-class ModelRow:
-    """One model.
-
-    name:              the row's name: path segment, `model` attribute, key under `scores`.
-    stream:            where its events are published; `test_stream` in the test set of names.
-    output_type:       CloudEvents type of its replies; differs from every input type.
-    kinds:             page_change_kinds it scores; a revision-create is always one it scores.
-    namespaces:        namespaces it scores; None is all.
-    redirects:         whether it scores redirects.
-    request:           change -> body of the predict request.
-    prediction:        (answer, change) -> Prediction; raises WrongShape.
-    unknown_revision:  how the predictor's error begins when it does not know the revision (yet).
-    """
-
-    name: str
-    stream: str
-    test_stream: str
-    output_type: str
-    kinds: frozenset[str]
-    namespaces: frozenset[int] | None
-    redirects: bool
-    request: Callable[[PageChange], dict[str, Any]]
-    prediction: Callable[[Any, PageChange], Prediction]
-    unknown_revision: str
-
-
-@dataclass(frozen=True, slots=True)
-class Conditions:
-    """What a row's decision depends on besides the change itself."""
-
-    deployed: Mapping[str, InferenceService]
-    max_event_age_seconds: float
-    now: datetime
+_TAGS_STREAM: Final = "mediawiki.cirrussearch.page_weighted_tags_change.v1"
+_TEST_TAGS_STREAM: Final = "mediawiki.page_weighted_tags_change.rc0"
 
 
 def _revscoring(name: str, labels: Labels, stream: str) -> ModelRow:
@@ -62,13 +37,92 @@ def _revscoring(name: str, labels: Labels, stream: str) -> ModelRow:
         name=name,
         stream=f"mediawiki.revision_score_{stream}",
         test_stream="mediawiki.revision-score-test",
-        output_type=event_type(revision_score.TITLE, 3),
-        kinds=frozenset(("edit", "create")),
-        namespaces=None,
-        redirects=True,
-        request=revscoring.request,
-        prediction=partial(revscoring.prediction, model=name, labels=labels),
-        unknown_revision=revscoring.UNKNOWN_REVISION,
+        wanted=Wanted(
+            titles=(page_change.TITLE, revision_create.TITLE),
+            kinds=frozenset(("edit", "create")),
+            namespaces=None,
+            redirects=True,
+        ),
+        question=Question(
+            family="revscoring",
+            service=None,
+            request=revscoring.request,
+            prediction=partial(revscoring.prediction, labels=labels),
+            unknown_revision=revscoring.UNKNOWN_REVISION,
+        ),
+        output=revision_score.OUTPUT,
+        from_prediction=revision_score.scores,
+    )
+
+
+def _classification(name: str, stream: str, wanted: Wanted, question: Question) -> ModelRow:
+    return ModelRow(
+        name=name,
+        stream=f"mediawiki.{stream}",
+        test_stream="mediawiki.page_prediction_change.rc0",
+        wanted=wanted,
+        question=question,
+        output=prediction_classification.OUTPUT,
+        from_prediction=prediction_classification.predicted_classification,
+    )
+
+
+def _tags(name: str, prefix: str, wanted: Wanted, question: Question | None) -> ModelRow:
+    return ModelRow(
+        name=name,
+        stream=_TAGS_STREAM,
+        test_stream=_TEST_TAGS_STREAM,
+        wanted=wanted,
+        question=question,
+        output=weighted_tags.OUTPUT,
+        from_prediction=partial(weighted_tags.weighted_tags, prefix=prefix),
+    )
+
+
+def _wikis(names: str) -> frozenset[str]:
+    return frozenset(f"{name}wiki" for name in names.split())
+
+
+# Articles of all Wikipedias. testwiki is asked for where the server has been seen to answer for it.
+_ARTICLES: Final = Wanted(
+    titles=(page_change.TITLE,),
+    kinds=frozenset(("edit", "create", "move")),
+    wiki_group=WIKIPEDIA,
+    wikis=_wikis("test"),
+)
+# What compares a revision with its parent cannot score the first revision of a page.
+_WITH_PARENT: Final = replace(_ARTICLES, kinds=frozenset(("edit", "move")))
+_MULTILINGUAL_WIKIS: Final = _wikis(
+    "ka lv ta ur eo lt sl hy hr sk eu et ms az da bg sr ro el th bn no hi ca hu ko fi vi uz sv cs"
+    " he id tr uk nl pl ar fa it zh ru es ja de fr en test"
+)
+_OUTLINK: Final = Question(
+    family="outlink",
+    service=InferenceService("outlink-topic-model", "articletopic-outlink"),
+    request=outlink.request,
+    prediction=outlink.prediction,
+    unknown_revision=outlink.UNKNOWN_REVISION,
+)
+_ARTICLE_COUNTRY: Final = Question(
+    family="article-country",
+    service=InferenceService("article-country", "article-models"),
+    request=article_country.request,
+    prediction=article_country.prediction,
+)
+_REVISE_TONE: Final = Question(
+    family="revise-tone",
+    service=InferenceService("revise-tone-task-generator", "revise-tone-task-generator"),
+    request=revise_tone.request,
+    prediction=revise_tone.prediction,
+)
+
+
+def _revertrisk(name: str) -> Question:
+    return Question(
+        family="revertrisk",
+        service=InferenceService(name, "revertrisk"),
+        request=revertrisk.request,
+        prediction=revertrisk.prediction,
     )
 
 
@@ -83,28 +137,55 @@ ROWS: Final = (
     _revscoring("damaging", "boolean", "damaging"),
     _revscoring("goodfaith", "boolean", "goodfaith"),
     _revscoring("reverted", "boolean", "reverted"),
+    _classification(
+        "outlink-topic-model",
+        "page_outlink_topic_prediction_change.v1",
+        replace(_ARTICLES, wikis=_wikis("test test2")),
+        _OUTLINK,
+    ),
+    _classification(
+        "article-country", "article_country_prediction_change.v1", _ARTICLES, _ARTICLE_COUNTRY
+    ),
+    # Feeds on the event of the row above, because one reply carries one event.
+    _tags(
+        "article-country-tags",
+        "classification.prediction.articlecountry",
+        replace(
+            _ARTICLES,
+            titles=(prediction_classification.OUTPUT.title,),
+            model_name="article-country",
+        ),
+        None,
+    ),
+    _classification(
+        "revertrisk-language-agnostic",
+        "page_revert_risk_prediction_change.v1",
+        # The server makes their hosts from the language, and there are no such hosts.
+        replace(_WITH_PARENT, unable=_wikis("fiu_vro roa_rup")),
+        _revertrisk("revertrisk-language-agnostic"),
+    ),
+    _classification(
+        "revertrisk-multilingual",
+        "page_revert_risk_multilingual_prediction_change.v1",
+        replace(_WITH_PARENT, wiki_group=None, wikis=_MULTILINGUAL_WIKIS),
+        _revertrisk("revertrisk-multilingual"),
+    ),
+    _classification(
+        "revertrisk-wikidata",
+        "page_revert_risk_wikidata_prediction_change.v1",
+        replace(_WITH_PARENT, wiki_group=None, wikis=_wikis("wikidata")),
+        replace(_revertrisk("revertrisk-wikidata"), request=revertrisk.item_request),
+    ),
+    _tags(
+        "revise-tone-task-generator",
+        "recommendation.tone",
+        replace(
+            _ARTICLES,
+            kinds=frozenset(("edit",)),
+            wiki_group=None,
+            wikis=_wikis("en pt fr ar test"),
+        ),
+        _REVISE_TONE,
+    ),
 )
 MODELS: Final[Mapping[str, ModelRow]] = {row.name: row for row in ROWS}
-
-
-def isvc_name(row: ModelRow, change: PageChange) -> str:
-    """Return the name under which the row's InferenceService for this wiki would be deployed."""
-    return f"{change.wiki_id}-{row.name}"
-
-
-def unwanted(row: ModelRow, change: PageChange, conditions: Conditions) -> Reason | None:
-    """Return why this row does not score this change, or None if it does."""
-    if change.page_change_kind is not None and change.page_change_kind not in row.kinds:
-        return "page_change_kind"
-    if isvc_name(row, change) not in conditions.deployed:
-        return "wiki_not_deployed"
-    if change.revision.is_content_visible is False:
-        return "hidden_content"
-    if row.namespaces is not None and change.page.namespace_id not in row.namespaces:
-        return "namespace"
-    if not row.redirects and change.page.is_redirect is not False:
-        return "redirect"
-    oldest = conditions.max_event_age_seconds
-    if oldest and age_seconds(change.dt, conditions.now) > oldest:
-        return "too_old"
-    return None

@@ -1,6 +1,7 @@
 """The change of a page as our own values, and how to read it from mediawiki/page/change 1.x.
 
-What is optional in the schema is None here; nobody downstream sees the document itself.
+What is optional in the schema is None here. The document itself goes along for the one output that
+copies most of it, by the allow-list of its own schema.
 Source: schemas/event/primary, mediawiki/page/change.
 """
 
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sinks.errors import InvalidEvent, safe_id
+from sinks.prediction import Prediction
 from sinks.schema import is_uri_reference
 from sinks.timestamp import utc_time
 
@@ -52,12 +54,16 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """`rev_parent_id` 0 means a page creation, None unknown; `rev_dt` is UTC text."""
+    """`rev_parent_id` 0 means a page creation, None unknown; `rev_dt` is UTC text.
+
+    The flags are False for what is hidden; None, as in every revision-create, is not known.
+    """
 
     rev_id: int
     rev_dt: str
-    rev_parent_id: int | None
-    is_content_visible: bool | None
+    rev_parent_id: int | None = None
+    is_content_visible: bool | None = None
+    is_editor_visible: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,8 @@ class PageChange:
     page_change_kind:  create, edit, move, delete, undelete, visibility_change or a newer one;
                        None for revision-create, which has none.
     performer:         None if the document has none, e.g. because it is suppressed.
+    document:          what this was parsed from.
+    prediction:        what a model has said of it, if the document is that model's event.
     """
 
     schema: str
@@ -79,6 +87,8 @@ class PageChange:
     page: Page
     revision: Revision
     performer: Performer | None
+    document: Mapping[str, Any]
+    prediction: Prediction | None = None
 
 
 def parse(document: Mapping[str, Any]) -> PageChange:
@@ -104,8 +114,10 @@ def parse(document: Mapping[str, Any]) -> PageChange:
             rev_dt=time_of(revision["rev_dt"], "/revision/rev_dt"),
             rev_parent_id=integer(revision.get("rev_parent_id")),
             is_content_visible=revision.get("is_content_visible"),
+            is_editor_visible=revision.get("is_editor_visible"),
         ),
         performer=parse_performer(document.get("performer"), "/performer", ""),
+        document=document,
     )
 
 

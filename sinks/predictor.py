@@ -5,6 +5,7 @@ Source: kserve/kserve, python/kserve/kserve/protocol/rest/v1_endpoints.py.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,13 +41,13 @@ class Predictor:
         self,
         service: InferenceService,
         body: Mapping[str, Any],
-        unknown_revision: str,
+        unknown_revision: re.Pattern[str] | None,
         headers: Mapping[str, str],
         deadline: Deadline,
     ) -> Any:
         """Return the JSON object that the predictor answers.
 
-        unknown_revision:  how its error text begins when it does not know the revision.
+        unknown_revision:  matches its error text when it does not know the revision.
         headers:           more headers; never `ce-` ones, KServe would take it for an event.
         raises:            UnknownRevision, Rejected, BodyTooLarge; Unavailable, BadAnswer,
                            DeadlineExceeded.
@@ -81,7 +82,7 @@ def _object(response: requests.Response) -> Any:
 
 
 def _failure(
-    response: requests.Response, service: InferenceService, unknown_revision: str
+    response: requests.Response, service: InferenceService, unknown_revision: re.Pattern[str] | None
 ) -> SinkError:
     status, text = response.status_code, error_text(response.content)
     said = f"{service.name} answered {status}"
@@ -91,7 +92,7 @@ def _failure(
     elif status == 413:
         error = BodyTooLarge("body_too_large", f"{said}: the request is too large for it")
     elif status == 422 or (status == 400 and not _is_temporary(text)):
-        if unknown_revision and text.startswith(unknown_revision):
+        if unknown_revision and unknown_revision.match(text):
             error = UnknownRevision("unscorable_revision", f"{said}: it does not know the revision")
         else:
             error = Rejected("unscorable_revision", f"{said}: it cannot score this revision")

@@ -6,13 +6,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sinks import revision_score
 from sinks.answer import Answer
 from sinks.cloudevent import Event
 from sinks.deadline import Deadline
 from sinks.envelope import trace_of
 from sinks.errors import InvalidEvent, MalformedEvent, UnsupportedMediaType, safe_id
 from sinks.eventgate import EventGate
+from sinks.models import ROWS
 from sinks.schema import DocumentSchema, InvalidDocument, output_schema
 
 Outputs = Mapping[str, DocumentSchema]
@@ -33,8 +33,9 @@ class Relaying:
 
 def load_outputs() -> Outputs:
     """Return the schemas of all documents that our sinks make."""
+    outputs = {row.output.schema: row.output for row in ROWS}
     return {
-        revision_score.SCHEMA: output_schema(revision_score.TITLE, revision_score.VERSION),
+        schema: output_schema(output.title, output.version) for schema, output in outputs.items()
     }
 
 

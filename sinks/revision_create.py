@@ -44,7 +44,7 @@ def parse(document: Mapping[str, Any]) -> PageChange:
             rev_id=int(document["rev_id"]),
             rev_dt=created,
             rev_parent_id=integer(document.get("rev_parent_id")),
-            is_content_visible=None,
         ),
         performer=parse_performer(document.get("performer"), "/performer", "user_"),
+        document=document,
     )

@@ -1,49 +1,47 @@
 """The mediawiki/revision/score document of one scored revision.
 
-Source: schemas/event/primary, mediawiki/revision/score/3.0.0.
+Source: schemas/event/primary, mediawiki/revision/score.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from sinks.errors import InvalidEvent
-from sinks.page_change import Meta, PageChange, Performer
+from sinks.output import Output, present
+from sinks.page_change import PageChange, Performer
 from sinks.prediction import Prediction
 
-TITLE = "mediawiki/revision/score"
-VERSION = "3.0.0"
-SCHEMA = f"/{TITLE}/{VERSION}"
 
+def from_change(change: PageChange) -> dict[str, Any]:
+    """Return the members that come from the change; one is absent where the change has not got it.
 
-def check(change: PageChange) -> None:
-    """Raise InvalidEvent(invalid_event) for what a page change may be but a score may not."""
-    if change.page.page_id < 1:
-        raise InvalidEvent("invalid_event", "page_id has to be at least 1 to be published")
-
-
-def build(change: PageChange, prediction: Prediction, stream: str, event_id: str) -> dict[str, Any]:
-    """Return the JSON-ready document; a member is absent where the input has not got it.
-
-    stream:    where the event is to be published.
-    event_id:  `meta.id`; `meta.dt` is left to the intake.
-    raises:    InvalidEvent(invalid_event), as `check`.
+    raises: InvalidEvent(invalid_event) for page 0, which may be read and not be published.
     """
-    check(change)
     page, revision = change.page, change.revision
-    members = {
-        "$schema": SCHEMA,
-        "dt": change.dt,
-        "meta": build_meta(change.meta, stream, event_id),
-        "database": change.wiki_id,
-        "page_id": page.page_id,
-        "page_title": page.page_title,
-        "page_namespace": page.namespace_id,
-        "page_is_redirect": page.is_redirect,
-        "rev_id": revision.rev_id,
-        "rev_parent_id": revision.rev_parent_id,
-        "rev_timestamp": revision.rev_dt,
-        "performer": None if change.performer is None else _performer(change.performer),
+    if page.page_id < 1:
+        raise InvalidEvent("invalid_event", "page_id has to be at least 1 to be published")
+    # The performer of an edit, a creation or a move is the editor of its revision.
+    shown = None if revision.is_editor_visible is False else change.performer
+    return present(
+        {
+            "dt": change.dt,
+            "database": change.wiki_id,
+            "page_id": page.page_id,
+            "page_title": page.page_title,
+            "page_namespace": page.namespace_id,
+            "page_is_redirect": page.is_redirect,
+            "rev_id": revision.rev_id,
+            "rev_parent_id": revision.rev_parent_id,
+            "rev_timestamp": revision.rev_dt,
+            "performer": None if shown is None else _performer(shown),
+        }
+    )
+
+
+def scores(prediction: Prediction) -> dict[str, Any]:
+    """Return the member that comes from the prediction."""
+    return {
         "scores": {
             prediction.model_name: {
                 "model_name": prediction.model_name,
@@ -51,26 +49,12 @@ def build(change: PageChange, prediction: Prediction, stream: str, event_id: str
                 "prediction": list(prediction.labels),
                 "probability": dict(prediction.probability),
             }
-        },
-    }
-    return _present(members)
-
-
-def build_meta(meta: Meta, stream: str, event_id: str) -> dict[str, Any]:
-    """Return the `meta` of an output document: where it goes, and what it was made from."""
-    return _present(
-        {
-            "stream": stream,
-            "id": event_id,
-            "domain": meta.domain,
-            "request_id": meta.request_id,
-            "uri": meta.uri,
         }
-    )
+    }
 
 
 def _performer(performer: Performer) -> dict[str, Any]:
-    return _present(
+    return present(
         {
             "user_text": performer.user_text,
             "user_groups": None if performer.groups is None else list(performer.groups),
@@ -82,5 +66,4 @@ def _performer(performer: Performer) -> dict[str, Any]:
     )
 
 
-def _present(members: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in members.items() if value is not None}
+OUTPUT: Final = Output("mediawiki/revision/score", "3.0.0", from_change)

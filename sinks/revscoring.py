@@ -5,21 +5,21 @@ Source: wikimedia/machinelearning-liftwing-inference-services, revscoring_model/
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
 from typing import Any, Literal
 
 from sinks.page_change import PageChange
-from sinks.prediction import Prediction, WrongShape
+from sinks.prediction import Prediction, WrongShape, are_numbers
+from sinks.wikis import Wiki
 
 # boolean: true or false; single: one label; list: any number of labels.
 Labels = Literal["boolean", "single", "list"]
 
 # The server's own words for a revision that its MediaWiki replica does not know (yet, or any more).
-UNKNOWN_REVISION = "The MW API does not have any info related to the rev-id"
-_MAX_NUMBER = 2**53 - 1  # what the schema of the event allows for a probability
+UNKNOWN_REVISION = re.compile("The MW API does not have any info related to the rev-id")
 
 
-def request(change: PageChange) -> dict[str, Any]:
+def request(change: PageChange, wiki: Wiki) -> dict[str, Any]:
     """Return the body of the predict request. Without `event` the predictor publishes nothing."""
     return {"rev_id": change.revision.rev_id}
 
@@ -38,17 +38,9 @@ def prediction(answer: Any, change: PageChange, model: str, labels: Labels) -> P
         raise WrongShape("wiki, models, scores, revision, model or score is missing") from None
     if not isinstance(version, str):
         raise WrongShape("the model version is not a string")
-    if not isinstance(probability, dict) or not _are_numbers(probability.values()):
+    if not isinstance(probability, dict) or not are_numbers(probability.values()):
         raise WrongShape("probability is not an object of numbers")
     return Prediction(model, version, _labels(decided, labels), probability)
-
-
-def _are_numbers(values: Iterable[object]) -> bool:
-    """No booleans, which Python counts among the integers, and none that JSON cannot carry on."""
-    return all(
-        type(value) in (float, int) and -_MAX_NUMBER <= value <= _MAX_NUMBER  # type: ignore[operator]  # checked by type()
-        for value in values
-    )
 
 
 def _labels(decided: object, labels: Labels) -> tuple[str, ...]:

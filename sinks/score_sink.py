@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from flask import Flask, Request, Response
 
-from sinks import deployed, inputs
+from sinks import deployed, inputs, wikis
 from sinks.answer import Answer
 from sinks.cloudevent import Event
 from sinks.deadline import Deadline
@@ -45,9 +45,11 @@ def _scoring(settings: ScoreSettings, sink: Sink) -> Scoring:
     test = settings.stream_names == "test"
     where = "staging" if settings.environment == "staging" else "production"
     return Scoring(
-        readers=inputs.load_readers(),
+        readers={row.name: inputs.load_readers(row.wanted.titles) for row in ROWS},
         deployed=deployed.load(where),
+        wikis=wikis.load(),
         streams={row.name: row.test_stream if test else row.stream for row in ROWS},
+        model_versions={"outlink-topic-model": settings.outlink_model_version},
         schema_base_uri=settings.schema_base_uri,
         max_event_age_seconds=settings.max_event_age_seconds,
         young_revision_seconds=settings.young_revision_seconds,

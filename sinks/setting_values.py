@@ -41,6 +41,13 @@ def choice(*choices: str) -> Callable[[str], str]:
     return parse
 
 
+def model_version(value: str) -> str:
+    """the version of a model, such as alloutlinks_202209"""
+    if not re.fullmatch(r"[!-~]{1,100}", value):
+        raise NotValid("has to be 1-100 printable ASCII characters without space")
+    return value
+
+
 def number(least: float, most: float) -> Callable[[str], float]:
     """Return the parser for a decimal number."""
 

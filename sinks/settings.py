@@ -21,6 +21,7 @@ from sinks.setting_values import (
     directories,
     existing_file,
     host_template,
+    model_version,
     number,
     predictor_url,
     schema_base_uri,
@@ -78,6 +79,7 @@ class ScoreSettings(SinkSettings):
     schema_base_uri:  what makes a `$schema` absolute, for `dataschema`.
     predictor_url:    base URL, may contain {isvc} and {namespace}.
     predictor_host:   template of the Host header; empty: none.
+    outlink_model_version:  what the outlink predictor's answers do not tell.
     """
 
     stream_names: str
@@ -86,6 +88,7 @@ class ScoreSettings(SinkSettings):
     predictor_host: str
     max_event_age_seconds: float
     young_revision_seconds: float
+    outlink_model_version: str
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -99,6 +102,9 @@ class ScoreSettings(SinkSettings):
                 predictor_host=env.read("PREDICTOR_HOST", host_template, ""),
                 max_event_age_seconds=env.read("MAX_EVENT_AGE_SECONDS", number(0, 1e9), 0.0),
                 young_revision_seconds=env.read("YOUNG_REVISION_SECONDS", number(0, 1e6), 300.0),
+                outlink_model_version=env.read(
+                    "OUTLINK_MODEL_VERSION", model_version, "alloutlinks_202209"
+                ),
             )
         )
 

@@ -16,12 +16,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sinks import __version__
+from sinks.models import MODELS
 from tests.factories import binary, drafttopic_answer, page_change
 from tests.processes import ROOT, Running, clean_env, gunicorn, stop
 from tests.upstream import Behave, Received, Reply, Upstream, answer, call
@@ -485,6 +487,43 @@ def test_predictor_slow_for_many_is_waited_for_by_all_at_once(scoring: Scoring) 
     assert time.monotonic() - begun < OWN_DEADLINE
 
 
+def test_predictor_answers_out_of_order_each_event_gets_its_own_score(scoring: Scoring) -> None:
+    """Nothing of one event is kept where another could find it: under fifty events at once, whose
+    predictions come back last first, every reply has its own page, revision and score."""
+
+    def last_first(received: Received, sock: socket.socket) -> bool | None:
+        rev_id = received.json()["rev_id"]
+        time.sleep((50 - rev_id) / 100)
+        made = drafttopic_answer(rev_id)
+        score = made["enwiki"]["scores"][str(rev_id)]["drafttopic"]["score"]
+        score["probability"] = {"STEM.STEM*": rev_id / 100}
+        return answer(200, made)(received, sock)
+
+    revisions = range(1, 51)
+    scoring.upstream.behave = last_first
+    sent = [
+        binary(
+            page_change(page={"page_id": 1000 + n}, revision={"rev_id": n}, meta={"id": f"m-{n}"}),
+            id=f"event-{n}",
+        )
+        for n in revisions
+    ]
+    replies = together(
+        [partial(call, scoring.sink.port, PATH, headers, body) for headers, body in sent]
+    )
+
+    told = {
+        (
+            reply.headers["ce-causationid"],
+            reply.json()["page_id"],
+            reply.json()["rev_id"],
+            reply.json()["scores"]["drafttopic"]["probability"]["STEM.STEM*"],
+        )
+        for reply in replies
+    }
+    assert told == {(f"event-{n}", 1000 + n, n, n / 100) for n in revisions}
+
+
 def together(calls: list[Callable[[], Reply]]) -> list[Reply]:
     """Run all calls at the same time and return their answers."""
     replies: list[Reply] = []
@@ -620,6 +659,93 @@ def test_kserve_real_error_is_classified(
 ) -> None:
     """Each error body that KServe itself makes is understood."""
     is_error(deliver(real, rev_id, dt), status, reason)
+
+
+OUTLINK = "outlink-topic-model"
+COUNTRY = "article-country"
+RISK = "revertrisk-language-agnostic"
+ITEM = "revertrisk-wikidata"
+TONE = "revise-tone-task-generator"
+ITEM_WIKI = {"wiki_id": "wikidatawiki"}
+
+
+def of_revision(rev_id: int, dt: str = OLD, **over: Any) -> dict[str, Any]:
+    return page_change(dt=dt, revision={"rev_id": rev_id}, **over)
+
+
+def of_title(title: str) -> dict[str, Any]:
+    return page_change(page={"page_title": title})
+
+
+@pytest.mark.parametrize(
+    ("row", "document", "status", "reason"),
+    [
+        (OUTLINK, of_revision(1000), 422, "unscorable_revision"),
+        (OUTLINK, of_revision(1999, now()), 503, "revision_not_yet_known"),
+        (OUTLINK, of_revision(2000, now()), 422, "unscorable_revision"),
+        (OUTLINK, of_revision(12000, now()), 503, "revision_not_yet_known"),
+        (OUTLINK, of_revision(13000, now()), 422, "unscorable_revision"),
+        (OUTLINK, of_revision(14000, now()), 503, "revision_not_yet_known"),
+        (OUTLINK, of_revision(5000), 503, "predictor_failed"),
+        (OUTLINK, of_revision(9000), 502, "upstream_bad_answer"),
+        (OUTLINK, of_revision(10000), 502, "upstream_bad_answer"),
+        (COUNTRY, of_title("Sample_500_"), 503, "predictor_failed"),
+        (COUNTRY, of_title("Sample_wrong_shape_"), 502, "upstream_bad_answer"),
+        (COUNTRY, of_title("Sample_null_"), 502, "upstream_bad_answer"),
+        (RISK, of_revision(1000, now()), 422, "unscorable_revision"),
+        (RISK, of_revision(2000), 422, "unscorable_revision"),
+        (RISK, of_revision(7000), 422, "unscorable_revision"),
+        (RISK, of_revision(5000), 503, "predictor_failed"),
+        (RISK, of_revision(9000), 502, "upstream_bad_answer"),
+        (RISK, of_revision(10000), 502, "upstream_bad_answer"),
+        (ITEM, of_revision(1000, **ITEM_WIKI), 503, "predictor_failed"),
+        (ITEM, of_revision(5000, **ITEM_WIKI), 503, "predictor_failed"),
+        (TONE, of_revision(6000), 503, "predictor_failed"),
+        (TONE, of_revision(9000), 502, "upstream_bad_answer"),
+        (TONE, of_revision(10000), 502, "upstream_bad_answer"),
+    ],
+    ids=lambda value: str(value["revision"]["rev_id"]) if isinstance(value, dict) else None,
+)
+def test_kserve_real_error_of_every_family_is_classified(
+    real: Running, row: str, document: dict[str, Any], status: int, reason: str
+) -> None:
+    """What each family answers, documented error by documented error, is understood. The Wikidata
+    model answers 500 for everything, so what it can never score is deferred too."""
+    headers, body = binary(document)
+
+    is_error(call(real.port, f"/models/{row}", headers, body), status, reason)
+
+
+@pytest.mark.parametrize(
+    ("row", "document"),
+    [
+        (OUTLINK, of_revision(REV_ID)),
+        (OUTLINK, of_revision(REV_ID, wiki_id="testwiki")),
+        (OUTLINK, of_revision(REV_ID, wiki_id="test2wiki")),
+        (OUTLINK, of_revision(REV_ID, wiki_id="zh_min_nanwiki")),
+        (COUNTRY, of_title("Sample_none_")),
+        (COUNTRY, page_change(wiki_id="be_x_oldwiki")),
+        (RISK, of_revision(REV_ID)),
+        (RISK, of_revision(REV_ID, wiki_id="bat_smgwiki")),
+        (RISK, of_revision(REV_ID, wiki_id="testwiki")),
+        ("revertrisk-multilingual", of_revision(REV_ID)),
+        (ITEM, of_revision(REV_ID, **ITEM_WIKI)),
+        (TONE, of_revision(REV_ID)),
+        (TONE, of_revision(1000)),
+    ],
+    ids=lambda value: value["wiki_id"] if isinstance(value, dict) else None,
+)
+def test_kserve_real_answer_of_every_family_is_replied(
+    real: Running, row: str, document: dict[str, Any]
+) -> None:
+    """Each family's server takes what is asked, on exotic wikis too, and its answer is replied."""
+    headers, body = binary(document)
+
+    reply = call(real.port, f"/models/{row}", headers, body)
+
+    assert reply.status == 200, reply.body
+    assert reply.headers["ce-type"] == MODELS[row].output_type
+    assert reply.json()["wiki_id"] == document["wiki_id"]
 
 
 @pytest.mark.parametrize("rev_id", [1, 8003, REV_ID, 2**53 - 1])

@@ -24,16 +24,21 @@ from sinks.envelope import (
 from tests.factories import (
     DATA,
     PAGE_CHANGE_TYPE,
+    PREDICTION_TYPE,
     SCORE_TYPE,
+    TAGS_TYPE,
     page_change,
+    prediction_classification,
     revision_create,
     revision_score,
+    weighted_tags,
 )
 
 READERS = inputs.load_readers()
 BASE = "https://schema.example.org/primary"
 DT = "2026-09-23T10:00:00Z"
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+PREDICTED = "mediawiki/page/prediction_classification_change"
 OTHER_PARENT = "00-11111111111111111111111111111111-2222222222222222-00"
 
 
@@ -42,10 +47,15 @@ def typed(document: dict[str, Any], mode: Mode = "binary") -> Event:
     return page_change_event(inputs.parse(document, READERS), document, BASE, mode)
 
 
-def reply(cause: Event, document: dict[str, Any] | None = None, model: str = "drafttopic") -> Event:
+def reply(
+    cause: Event,
+    document: dict[str, Any] | None = None,
+    model: str = "drafttopic",
+    output_type: str = SCORE_TYPE,
+) -> Event:
     """The event that a model answers to a cause with page-change data."""
     change = inputs.parse(cause.data, READERS)
-    return reply_event(cause, change, model, SCORE_TYPE, document or revision_score(), BASE)
+    return reply_event(cause, change, model, output_type, document or revision_score(), BASE)
 
 
 def cause(**attributes: str) -> Event:
@@ -66,6 +76,16 @@ def uuid5_of(*parts: object) -> str:
         ("mediawiki/page/change", 1, "org.wikimedia.mediawiki.page.change.v1"),
         ("mediawiki/revision/create", 2, "org.wikimedia.mediawiki.revision.create.v2"),
         ("mediawiki/revision/score", 3, "org.wikimedia.mediawiki.revision.score.v3"),
+        (
+            "mediawiki/page/prediction_classification_change",
+            1,
+            "org.wikimedia.mediawiki.page.prediction_classification_change.v1",
+        ),
+        (
+            "mediawiki/cirrussearch/page_weighted_tags_change",
+            1,
+            "org.wikimedia.mediawiki.cirrussearch.page_weighted_tags_change.v1",
+        ),
     ],
 )
 def test_event_type_schema_title_and_major_make_the_type(
@@ -275,6 +295,68 @@ def test_reply_event_score_has_exactly_the_documented_attributes(mode: Mode) -> 
     }
     assert event.data is document
     assert event.mode == mode
+
+
+@pytest.mark.parametrize(
+    ("model", "output_type", "document", "expected"),
+    [
+        pytest.param(
+            "article-country",
+            PREDICTION_TYPE,
+            prediction_classification(),
+            {
+                "id": "8d0f2a14-94be-5c1b-8a37-44a1c0de9b02",
+                "source": "/models/article-country",
+                "type": "org.wikimedia.mediawiki.page.prediction_classification_change.v1",
+                "dataschema": f"{BASE}/mediawiki/page/prediction_classification_change/1.3.0",
+                "stream": "mediawiki.article_country_prediction_change.v1",
+                "model": "article-country",
+            },
+            id="prediction",
+        ),
+        pytest.param(
+            "article-country-tags",
+            TAGS_TYPE,
+            weighted_tags(),
+            {
+                "id": "f1a6c7d3-20b4-5e2f-b6a9-7c1d5e8f9a01",
+                "source": "/models/article-country-tags",
+                "type": "org.wikimedia.mediawiki.cirrussearch.page_weighted_tags_change.v1",
+                "dataschema": f"{BASE}/mediawiki/cirrussearch/page_weighted_tags_change/1.0.0",
+                "stream": "mediawiki.cirrussearch.page_weighted_tags_change.v1",
+                "model": "article-country-tags",
+            },
+            id="tags",
+        ),
+    ],
+)
+def test_reply_event_other_outputs_have_exactly_the_documented_attributes(
+    model: str, output_type: str, document: dict[str, Any], expected: dict[str, str]
+) -> None:
+    """A reply of any kind has the same attributes, made of its own document and of the change."""
+    event = reply(cause(), document, model, output_type)
+
+    assert event.attributes == {
+        **expected,
+        "time": DT,
+        "subject": "enwiki/123/1300200300",
+        "datacontenttype": "application/json",
+        "partitionkey": "enwiki:123",
+        "wikiid": "enwiki",
+        "causationid": "event-1",
+    }
+    assert event.data is document
+
+
+def test_reply_event_to_a_prediction_is_about_the_same_revision() -> None:
+    """What is made of a prediction has its subject, though the document names no revision."""
+    asked = Event({**cause().attributes, "type": PREDICTION_TYPE}, prediction_classification())
+    change = inputs.parse(asked.data, inputs.load_readers((PREDICTED,)))
+
+    event = reply_event(asked, change, "article-country-tags", TAGS_TYPE, weighted_tags(), BASE)
+
+    assert event.get("subject") == "enwiki/123/1300200300"
+    assert event.get("causationid") == "event-1"
 
 
 def test_reply_event_time_is_that_of_the_output_document() -> None:

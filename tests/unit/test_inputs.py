@@ -9,10 +9,12 @@ import pytest
 from sinks import inputs
 from sinks.cloudevent import NO_DATA
 from sinks.errors import InvalidEvent, MalformedEvent
-from tests.factories import page_change, revision_create
+from tests.factories import page_change, prediction_classification, revision_create
 
 READERS = inputs.load_readers()
 PRIVATE = "mediawiki.page_change.private.v1"
+CHANGE, CREATION = "mediawiki/page/change", "mediawiki/revision/create"
+PREDICTED = "mediawiki/page/prediction_classification_change"
 
 
 @pytest.mark.parametrize(
@@ -40,6 +42,8 @@ NOT_READ = [
     pytest.param("/mediawiki/revision/create/3.0.0", id="revision-create-3"),
     pytest.param("/mediawiki/revision/create/20.0.0", id="revision-create-20"),
     pytest.param("/mediawiki/revision/score/3.0.0", id="our-own-output"),
+    pytest.param("/mediawiki/page/prediction_classification_change/1.3.0", id="our-predictions"),
+    pytest.param("/mediawiki/cirrussearch/page_weighted_tags_change/1.0.0", id="our-tags"),
     pytest.param("/mediawiki/page/change/1.2", id="two-numbers"),
     pytest.param("/mediawiki/page/change/1", id="one-number"),
     pytest.param("/mediawiki/page/change/latest", id="latest"),
@@ -117,9 +121,81 @@ def test_parse_revision_create_both_major_versions_are_read(version: str) -> Non
     assert change.schema == schema
 
 
-def test_load_readers_titles_are_those_of_their_schemas() -> None:
-    """Each reader checks against the schema that it is listed under."""
+@pytest.mark.parametrize(
+    ("titles", "expected"),
+    [
+        pytest.param((), [], id="none"),
+        pytest.param((CHANGE,), [(CHANGE, 1)], id="page-change"),
+        pytest.param((CREATION,), [(CREATION, 1), (CREATION, 2)], id="both-majors"),
+        pytest.param((PREDICTED,), [(PREDICTED, 1)], id="prediction"),
+        pytest.param((PREDICTED, CHANGE), [(CHANGE, 1), (PREDICTED, 1)], id="two"),
+        pytest.param(("mediawiki/revision/score",), [], id="nothing-that-is-read"),
+        pytest.param((CHANGE[:-1],), [], id="not-by-prefix"),
+    ],
+)
+def test_load_readers_titles_given_are_all_that_is_read(
+    titles: tuple[str, ...], expected: list[tuple[str, int]]
+) -> None:
+    """A row reads what it names, in all its major versions, and nothing else."""
+    readers = inputs.load_readers(titles)
+
+    assert list(readers) == expected
+
+
+def test_load_readers_without_titles_reads_what_others_send() -> None:
+    """From outside come changes; predictions are our own, and no change."""
     readers = inputs.load_readers()
+
+    assert list(readers) == [(CHANGE, 1), (CREATION, 1), (CREATION, 2)]
+
+
+@pytest.mark.parametrize("version", ["1.0.0", "1.1.0", "1.3.0", "1.99.0"])
+def test_parse_prediction_any_minor_version_is_read_by_who_names_it(version: str) -> None:
+    """Published predictions of any 1.x are read, with what was predicted."""
+    document = prediction_classification(**{"$schema": f"/{PREDICTED}/{version}"})
+
+    change = inputs.parse(document, inputs.load_readers((PREDICTED,)))
+
+    assert change.schema == f"/{PREDICTED}/{version}"
+    assert change.prediction is not None
+    assert change.prediction.model_name == "article-country"
+    assert (change.wiki_id, change.revision.rev_id) == ("enwiki", 1300200300)
+
+
+@pytest.mark.parametrize(
+    ("document", "titles", "known"),
+    [
+        pytest.param(page_change(), (PREDICTED,), f"/{PREDICTED}/1.x", id="page-change"),
+        pytest.param(revision_create(), (CHANGE,), f"/{CHANGE}/1.x", id="revision-create"),
+        pytest.param(
+            prediction_classification(),
+            (CHANGE, CREATION),
+            f"/{CHANGE}/1.x, /{CREATION}/1.x, /{CREATION}/2.x",
+            id="prediction",
+        ),
+        pytest.param(
+            prediction_classification(**{"$schema": f"/{PREDICTED}/2.0.0"}),
+            (PREDICTED,),
+            f"/{PREDICTED}/1.x",
+            id="prediction-2",
+        ),
+    ],
+)
+def test_parse_document_of_a_kind_not_named_is_unsupported(
+    document: dict[str, Any], titles: tuple[str, ...], known: str
+) -> None:
+    """What a row has no reader for is refused for good, saying what it reads."""
+    with pytest.raises(InvalidEvent) as refused:
+        inputs.parse(document, inputs.load_readers(titles))
+
+    assert (refused.value.status, refused.value.reason) == (422, "unsupported_schema")
+    assert refused.value.detail == f"$schema has to be one of {known}"
+
+
+@pytest.mark.parametrize("titles", [inputs.CHANGES, (PREDICTED,)], ids=["changes", "predictions"])
+def test_load_readers_titles_are_those_of_their_schemas(titles: tuple[str, ...]) -> None:
+    """Each reader checks against the schema that it is listed under."""
+    readers = inputs.load_readers(titles)
 
     assert [(r.schema.title, int(r.schema.version)) for r in readers.values()] == list(readers)
 
@@ -155,6 +231,10 @@ def test_load_readers_titles_are_those_of_their_schemas() -> None:
         pytest.param(page_change(meta={"domain": ["canary"]}), None, id="not-in-a-list"),
         pytest.param(page_change(page={"page_title": "canary"}), None, id="not-by-title"),
         pytest.param(page_change(meta={"stream": f"{PRIVATE}.x"}), None, id="not-stream-prefix"),
+        pytest.param(prediction_classification(), None, id="prediction"),
+        pytest.param(
+            prediction_classification(meta={"domain": "canary"}), "canary", id="canary-prediction"
+        ),
         pytest.param({"meta": []}, None, id="meta-is-an-array"),
         pytest.param({"meta": None}, None, id="meta-is-null"),
         pytest.param({}, None, id="empty-object"),

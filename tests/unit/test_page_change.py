@@ -94,7 +94,12 @@ def test_parse_page_change_with_everything_keeps_all_read_members() -> None:
     document = page_change(
         dt="2026-09-23t12:00:00.123456789+02:00",
         page={"namespace_id": -1, "is_redirect": True},
-        revision={"rev_parent_id": 5, "is_content_visible": False},
+        revision={
+            "rev_parent_id": 5,
+            "is_content_visible": False,
+            "is_editor_visible": True,
+            "is_comment_visible": False,
+        },
         performer=FULL_PERFORMER,
         meta={"request_id": "r-1", "uri": "https://en.wikipedia.org/wiki/Example"},
     )
@@ -103,7 +108,9 @@ def test_parse_page_change_with_everything_keeps_all_read_members() -> None:
 
     assert change.dt == "2026-09-23T10:00:00.123456789Z"
     assert change.page == Page(123, "Example", -1, True)
-    assert change.revision == Revision(1300200300, DT, 5, False)
+    assert change.revision == Revision(
+        1300200300, DT, 5, is_content_visible=False, is_editor_visible=True
+    )
     assert change.performer == Performer("E", 7, ("*", "bot"), True, 3, "2020-01-01T00:00:00Z")
     assert change.meta.request_id == "r-1"
     assert change.meta.uri == "https://en.wikipedia.org/wiki/Example"
@@ -122,8 +129,45 @@ def test_parse_page_change_with_required_only_has_none_elsewhere() -> None:
     assert (change.meta.id, change.meta.domain, change.meta.request_id) == (None, None, None)
     assert change.meta.uri is None
     assert change.page == Page(123, "Example", None, None)
-    assert change.revision == Revision(1300200300, DT, None, None)
+    assert change.revision == Revision(1300200300, DT, None, None, None)
     assert change.performer is None
+
+
+@pytest.mark.parametrize("visible", [True, False, None], ids=["visible", "hidden", "not-known"])
+@pytest.mark.parametrize("name", ["is_content_visible", "is_editor_visible"])
+def test_parse_visibility_flag_is_kept(name: str, visible: bool | None) -> None:
+    """What is hidden, what is not, and what is not known are three different things."""
+    other = {"is_content_visible", "is_editor_visible"} - {name}
+
+    revision = parse(page_change(revision={name: visible})).revision
+
+    assert getattr(revision, name) is visible
+    assert [getattr(revision, flag) for flag in other] == [None]
+
+
+@pytest.mark.parametrize("name", ["is_content_visible", "is_editor_visible", "is_comment_visible"])
+@pytest.mark.parametrize("value", ["false", 0, None, {}], ids=repr)
+def test_parse_visibility_flag_of_another_type_is_invalid_document(name: str, value: Any) -> None:
+    """A flag that cannot be read might hide something, so it is not passed over."""
+    document = page_change()
+    document["revision"][name] = value
+
+    error = refused(document)
+
+    assert error.reason == "invalid_document"
+    assert error.detail.startswith(f"/revision/{name}")
+
+
+@pytest.mark.parametrize("document", [page_change(newer={"a": 1}), revision_create(newer=1)])
+def test_parse_document_itself_goes_along_unchanged(document: dict[str, Any]) -> None:
+    """The document is there for who copies more of it; nobody has predicted anything on it yet."""
+    before = json.dumps(document)
+
+    change = inputs.parse(document, READERS)
+
+    assert change.document is document
+    assert json.dumps(document) == before
+    assert change.prediction is None
 
 
 def test_parse_empty_performer_has_no_members() -> None:
@@ -154,7 +198,7 @@ def test_parse_revision_create_reads_its_own_member_names() -> None:
     assert change.dt == DT
     assert change.page_change_kind is None
     assert change.page == Page(123, "Example", 0, False)
-    assert change.revision == Revision(1300200300, DT, 9, None)
+    assert change.revision == Revision(1300200300, DT, 9, None, None)
     assert change.performer == Performer("E", -1, ("*", "bot"), True, 3, "2020-01-01T00:00:00Z")
 
 

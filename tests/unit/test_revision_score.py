@@ -1,4 +1,4 @@
-"""The score document: made from every case of the rows, valid, and without empty members."""
+"""The score document: what each member is made from, valid, and without empty members."""
 
 from __future__ import annotations
 
@@ -11,34 +11,31 @@ from typing import Any
 
 import pytest
 
-from sinks import inputs, revision_score, revscoring
+from sinks import inputs
 from sinks.cloudevent import decode, encode
-from sinks.envelope import made_id, page_change_event
+from sinks.envelope import page_change_event
 from sinks.errors import InvalidEvent
-from sinks.models import MODELS
-from sinks.page_change import Meta
+from sinks.output import build_meta
 from sinks.prediction import Prediction
+from sinks.revision_score import OUTPUT, from_change, scores
 from sinks.schema import output_schema
 from tests.factories import DATA, page_change, revision_create
 
 READERS = inputs.load_readers()
-SCHEMA = output_schema(revision_score.TITLE, revision_score.VERSION)
-CASES = sorted(path.parent for path in (DATA / "rows").glob("*/*/event.json"))
+SCHEMA = output_schema(OUTPUT.title, OUTPUT.version)
 PREDICTION = Prediction("drafttopic", "1.3.0", ("a", "b"), {"a": 0.9, "b": 0.1})
 STREAM = "mediawiki.revision_score_drafttopic"
 
 
-def name_of(case: Path) -> str:
-    return f"{case.parent.name}-{case.name}"
-
-
-def load(case: Path, name: str) -> Any:
-    return json.loads((case / f"{name}.json").read_bytes())
-
-
 def built(document: dict[str, Any], prediction: Prediction = PREDICTION) -> dict[str, Any]:
     """The score document of an input document."""
-    return revision_score.build(inputs.parse(document, READERS), prediction, STREAM, "id-1")
+    change = inputs.parse(document, READERS)
+    return {
+        "$schema": OUTPUT.schema,
+        "meta": build_meta(change.meta, STREAM, "id-1"),
+        **from_change(change),
+        **scores(prediction),
+    }
 
 
 def values(document: Any) -> Iterator[Any]:
@@ -48,51 +45,7 @@ def values(document: Any) -> Iterator[Any]:
         yield from values(part) if isinstance(part, dict | list) else (part,)
 
 
-def score_of(case: Path) -> dict[str, Any]:
-    """The document that the row makes of a case's event and its predictor's answer."""
-    row, document = MODELS[case.parent.name], load(case, "event")
-    change = inputs.parse(document, READERS)
-    cause = page_change_event(change, document, "https://schema.example.org", "binary")
-    event_id = made_id(cause.source, cause.id, row.name, row.output_type)
-    prediction = row.prediction(load(case, "answer"), change)
-    return revision_score.build(change, prediction, row.stream, event_id)
-
-
-@pytest.mark.parametrize("case", CASES, ids=name_of)
-def test_build_case_makes_exactly_its_output(case: Path) -> None:
-    """Event and answer of a case make exactly its output document, ids included."""
-    document = score_of(case)
-
-    assert document == load(case, "output")
-
-
-@pytest.mark.parametrize("case", CASES, ids=name_of)
-def test_build_case_is_valid_and_without_nulls(case: Path) -> None:
-    """The document is valid by its schema, and what is not known is absent, not null."""
-    document = score_of(case)
-
-    SCHEMA.validate(document)
-
-    assert None not in list(values(document))
-
-
-@pytest.mark.parametrize("case", CASES, ids=name_of)
-def test_request_case_is_exactly_its_request(case: Path) -> None:
-    """The predictor is asked exactly what the case says."""
-    change = inputs.parse(load(case, "event"), READERS)
-
-    assert revscoring.request(change) == load(case, "request")
-    assert MODELS[case.parent.name].request(change) == load(case, "request")
-
-
-def test_cases_cover_every_row() -> None:
-    """Every model has at least one case."""
-    rows = {case.parent.name for case in CASES}
-
-    assert rows == set(MODELS)
-
-
-def test_build_page_change_with_everything_maps_all_members() -> None:
+def test_from_change_page_change_with_everything_maps_all_members() -> None:
     """Every member of the score document comes from where it is documented to come from."""
     document = page_change(
         dt="2026-09-23T12:00:01+02:00",
@@ -151,7 +104,7 @@ def test_build_page_change_with_everything_maps_all_members() -> None:
     SCHEMA.validate(score)
 
 
-def test_build_page_change_with_required_only_leaves_the_rest_out() -> None:
+def test_from_change_page_change_with_required_only_leaves_the_rest_out() -> None:
     """A member is absent where the input has not got it."""
     document = page_change(
         meta={"id": None, "domain": None}, page={"namespace_id": None, "is_redirect": None}
@@ -174,7 +127,7 @@ def test_build_page_change_with_required_only_leaves_the_rest_out() -> None:
     SCHEMA.validate(score)
 
 
-def test_build_revision_create_takes_time_of_revision() -> None:
+def test_from_change_revision_create_takes_time_of_revision() -> None:
     """The time of a score of a revision-create is that of its revision."""
     document = revision_create(
         dt="2030-01-01T00:00:00Z", performer={"user_text": "E", "other": "x"}, rev_parent_id=4
@@ -204,7 +157,7 @@ def test_build_revision_create_takes_time_of_revision() -> None:
         ),
     ],
 )
-def test_build_value_that_is_false_is_not_absent(
+def test_from_change_value_that_is_false_is_not_absent(
     over: dict[str, Any], name: str, expected: Any
 ) -> None:
     """Zero, false and empty are values: only what is not known is left out."""
@@ -215,7 +168,7 @@ def test_build_value_that_is_false_is_not_absent(
 
 
 @pytest.mark.parametrize("page_id", [0, 0.0, -0.0], ids=["zero", "float", "minus-zero"])
-def test_build_page_id_zero_is_invalid_event(page_id: float) -> None:
+def test_from_change_page_id_zero_is_invalid_event(page_id: float) -> None:
     """Page 0 is a valid input but no valid output, so it is refused for good."""
     document = page_change(page={"page_id": page_id})
 
@@ -226,7 +179,7 @@ def test_build_page_id_zero_is_invalid_event(page_id: float) -> None:
     assert "page_id" in refused.value.detail
 
 
-def test_build_no_labels_is_valid() -> None:
+def test_scores_no_labels_is_valid() -> None:
     """A model may decide for nothing at all."""
     score = built(page_change(), Prediction("drafttopic", "1.3.0", (), {}))
 
@@ -234,17 +187,8 @@ def test_build_no_labels_is_valid() -> None:
     SCHEMA.validate(score)
 
 
-def test_build_meta_only_known_members_are_copied() -> None:
-    """`meta.dt` is left to the intake, and the input's own id and stream never go on."""
-    meta = Meta(stream="in", id="in-1", domain="d", request_id=None, uri=None)
-
-    built_meta = revision_score.build_meta(meta, "out", "out-1")
-
-    assert built_meta == {"stream": "out", "id": "out-1", "domain": "d"}
-
-
 @pytest.mark.parametrize("path", sorted((DATA / "events").glob("*.json")), ids=lambda p: p.stem)
-def test_build_sample_event_is_valid(path: Path) -> None:
+def test_score_sample_event_is_valid(path: Path) -> None:
     """A score of any sample event is valid, even of kinds that no row scores."""
     score = built(json.loads(path.read_bytes()))
 
@@ -294,7 +238,7 @@ def mutated(chance: random.Random, sample: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def test_build_mutated_samples_are_valid_or_refused() -> None:
+def test_score_mutated_samples_are_valid_or_refused() -> None:
     """Whatever one member of an event is, it is refused for good or makes a valid document."""
     chance = random.Random(31)  # noqa: S311
     samples = [json.loads(path.read_bytes()) for path in (DATA / "events").glob("*.json")]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sinks import inputs, jsondata, revscoring
+from sinks import inputs, jsondata, revscoring, wikis
 from sinks.prediction import Prediction, WrongShape
 from sinks.revscoring import Labels
 from tests.factories import page_change
@@ -238,6 +238,6 @@ def test_prediction_message_never_quotes_the_answer() -> None:
 
 def test_request_has_no_event_member() -> None:
     """Without `event` a predictor publishes nothing itself."""
-    body = revscoring.request(CHANGE)
+    body = revscoring.request(CHANGE, wikis.load()["enwiki"])
 
     assert body == {"rev_id": 1300200300}

@@ -38,18 +38,26 @@ from sinks.settings import (
 SCORE = {"PREDICTOR_URL": "http://predictor:8084"}
 EGRESS = {"EVENTGATE_URLS": "http://eventgate:8192/v1/events"}
 SHIM = {"ALLOW_ANONYMOUS": "true"}
-PRODUCTION_STREAMS = frozenset(
-    f"mediawiki.revision_score_{name}"
-    for name in (
-        "articlequality",
-        "articletopic",
-        "drafttopic",
-        "draftquality",
-        "damaging",
-        "goodfaith",
-        "reverted",
-    )
-)
+PRODUCTION_STREAMS = {
+    "mediawiki.revision_score_articlequality",
+    "mediawiki.revision_score_articletopic",
+    "mediawiki.revision_score_drafttopic",
+    "mediawiki.revision_score_draftquality",
+    "mediawiki.revision_score_damaging",
+    "mediawiki.revision_score_goodfaith",
+    "mediawiki.revision_score_reverted",
+    "mediawiki.page_outlink_topic_prediction_change.v1",
+    "mediawiki.article_country_prediction_change.v1",
+    "mediawiki.page_revert_risk_prediction_change.v1",
+    "mediawiki.page_revert_risk_multilingual_prediction_change.v1",
+    "mediawiki.page_revert_risk_wikidata_prediction_change.v1",
+    "mediawiki.cirrussearch.page_weighted_tags_change.v1",
+}
+TEST_STREAMS = {
+    "mediawiki.revision-score-test",
+    "mediawiki.page_prediction_change.rc0",
+    "mediawiki.page_weighted_tags_change.rc0",
+}
 SHARED_DEFAULTS: dict[str, Any] = {
     "environment": "dev",
     "max_body_bytes": 4 * 1024 * 1024,
@@ -92,6 +100,7 @@ def test_score_settings_required_only_gives_defaults() -> None:
         predictor_host="",
         max_event_age_seconds=0,
         young_revision_seconds=300,
+        outlink_model_version="alloutlinks_202209",
     )
 
 
@@ -158,6 +167,7 @@ def test_settings_every_variable_is_read(tmp_path: Path) -> None:
         "PREDICTOR_HOST": "{isvc}.{namespace}.example.org",
         "MAX_EVENT_AGE_SECONDS": "60",
         "YOUNG_REVISION_SECONDS": "0",
+        "OUTLINK_MODEL_VERSION": "links_1",
     }
 
     settings = ScoreSettings.from_env({**shared, **own})
@@ -174,6 +184,7 @@ def test_settings_every_variable_is_read(tmp_path: Path) -> None:
         predictor_host="{isvc}.{namespace}.example.org",
         max_event_age_seconds=60,
         young_revision_seconds=0,
+        outlink_model_version="links_1",
     )
 
 
@@ -181,7 +192,8 @@ def test_egress_settings_test_stream_names_give_test_streams() -> None:
     """In the test set of names, only test streams are let through by default."""
     settings = EgressSettings.from_env({**EGRESS, "STREAM_NAMES": "test"})
 
-    assert settings.egress_streams == {"mediawiki.revision-score-test"}
+    assert settings.egress_streams == TEST_STREAMS
+    assert not TEST_STREAMS & PRODUCTION_STREAMS
 
 
 def test_egress_settings_streams_given_replace_the_rows() -> None:
@@ -215,6 +227,7 @@ WRONG_SHARED = {
                 "PREDICTOR_HOST": "http://x",
                 "MAX_EVENT_AGE_SECONDS": "1h",
                 "YOUNG_REVISION_SECONDS": "-5",
+                "OUTLINK_MODEL_VERSION": "two words",
             },
             id="score",
         ),
@@ -308,6 +321,26 @@ def test_settings_password_in_url_is_refused_unseen(
     assert "Zq7" not in line
 
 
+@pytest.mark.parametrize("version", ["1", "alloutlinks_202209", "v1.2-rc~3", "!", "v" * 100])
+def test_score_settings_outlink_model_version_is_what_is_set(version: str) -> None:
+    """The version of the deployed outlink model is published as it is set."""
+    settings = ScoreSettings.from_env({**SCORE, "OUTLINK_MODEL_VERSION": version})
+
+    assert settings.outlink_model_version == version
+
+
+@pytest.mark.parametrize(
+    "version",
+    [" ", "a b", " a", "a\n", "a\t", "caf\u00e9", "\u0661", "a\x7f", "v" * 101],
+    ids=lambda version: repr(version)[:12],
+)
+def test_score_settings_outlink_model_version_of_other_text_is_refused(version: str) -> None:
+    """A version that nobody would write is a mistake in the deployment, so nothing starts."""
+    lines = problems(ScoreSettings.from_env, {**SCORE, "OUTLINK_MODEL_VERSION": version})
+
+    assert [line.partition("=")[0] for line in lines] == ["OUTLINK_MODEL_VERSION"]
+
+
 @pytest.mark.parametrize(
     "uri",
     [
@@ -353,13 +386,12 @@ STAGING = {
             },
             id="upper-case-scheme",
         ),
-        pytest.param(
-            {
-                **STAGING,
-                "STREAM_NAMES": "test",
-                "EGRESS_STREAMS": "mediawiki.revision_score_damaging",
-            },
-            id="production-name-in-allow-list",
+        *(
+            pytest.param(
+                {**STAGING, "STREAM_NAMES": "test", "EGRESS_STREAMS": f"a.test,{stream}"},
+                id=f"{stream}-in-allow-list",
+            )
+            for stream in sorted(PRODUCTION_STREAMS)
         ),
     ],
 )
@@ -394,6 +426,15 @@ def test_egress_settings_staging_to_where_it_may_starts(environ: dict[str, str])
     settings = EgressSettings.from_env(environ)
 
     assert settings.eventgate_urls
+
+
+def test_egress_settings_all_test_streams_by_name_start_in_staging() -> None:
+    """No test stream is taken for one of production, however the allow-list was made."""
+    streams = ",".join(sorted(TEST_STREAMS))
+
+    settings = EgressSettings.from_env({**STAGING, "EGRESS_STREAMS": streams})
+
+    assert settings.egress_streams == TEST_STREAMS
 
 
 @pytest.mark.parametrize("environment", ["dev", "staging"])

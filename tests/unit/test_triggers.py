@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from sinks import inputs, models, page_change, revision_create, triggers
+from sinks import inputs, models, page_change, revision_score, triggers
 from sinks.cloudevent import Event
 from sinks.envelope import event_type, page_change_event
+from sinks.model_row import ModelRow
 from sinks.models import MODELS
 from sinks.triggers import InvalidTrigger, Trigger, load
 from tests.factories import page_change as page_change_document
@@ -468,7 +469,16 @@ def exact_types(filters: Any) -> set[str]:
 
 def test_shipped_triggers_load_with_service_urls() -> None:
     """Production's directory alone and with the optional one beside it are good."""
-    assert [each.name for each in load([SHIPPED], SERVICE_URLS)] == ["drafttopic", "egress"]
+    assert {each.name for each in load([SHIPPED], SERVICE_URLS)} == {
+        "article-country",
+        "article-country-tags",
+        "drafttopic",
+        "egress",
+        "outlink-topic-model",
+        "revertrisk-language-agnostic",
+        "revertrisk-multilingual",
+        "revertrisk-wikidata",
+    }
     assert set(shipped()) == set(SHIPPED_RESOURCES)
 
 
@@ -542,37 +552,49 @@ def test_shipped_egress_timeout_lets_the_sink_answer_first() -> None:
     assert seconds(delivery["timeout"]) > EGRESS_DEADLINE_SECONDS
 
 
-@pytest.mark.parametrize("name", SCORE_NAMES)
-def test_shipped_score_timeout_contains_all_of_the_egress(name: str) -> None:
-    """A reply is delivered while the delivery that caused it is still open, retries included."""
-    egress = SHIPPED_RESOURCES["egress"]["spec"]["delivery"]
-    score = SHIPPED_RESOURCES[name]["spec"]["delivery"]
-    reply = seconds(egress["timeout"]) * (egress["retry"] + 1) + waits(egress)
+def attempt_seconds(name: str) -> float:
+    """How long one attempt of a row can last by itself; a row that asks nobody answers at once."""
+    return SCORE_DEADLINE_SECONDS if MODELS[name].question else 1
 
-    assert seconds(score["timeout"]) > SCORE_DEADLINE_SECONDS + reply
+
+def reply_seconds(name: str) -> float:
+    """How long the delivery of a row's reply can last, with all that follows from it."""
+    egress = SHIPPED_RESOURCES["egress"]["spec"]["delivery"]
+    through_egress = seconds(egress["timeout"]) * (egress["retry"] + 1) + waits(egress)
+    fed = [row.name for row in models.ROWS if row.wanted.model_name == name]
+    return max([through_egress, *(attempts_seconds(row) + reply_seconds(row) for row in fed)])
+
+
+def attempts_seconds(name: str) -> float:
+    """How long all attempts of a row can last, without any reply."""
+    delivery = SHIPPED_RESOURCES[name]["spec"]["delivery"]
+    return attempt_seconds(name) * (delivery["retry"] + 1) + waits(delivery)
+
+
+@pytest.mark.parametrize("name", SCORE_NAMES)
+def test_shipped_score_timeout_contains_all_that_follows_from_the_reply(name: str) -> None:
+    """A reply is delivered while the delivery that caused it is still open, retries included."""
+    timeout = seconds(SHIPPED_RESOURCES[name]["spec"]["delivery"]["timeout"])
+
+    assert timeout > attempt_seconds(name) + reply_seconds(name)
 
 
 @pytest.mark.parametrize("name", SCORE_NAMES)
 def test_shipped_score_attempts_fit_the_channel(name: str) -> None:
     """The in-memory channel gives up after 15 minutes, with failing attempts and one reply."""
-    egress = SHIPPED_RESOURCES["egress"]["spec"]["delivery"]
-    score = SHIPPED_RESOURCES[name]["spec"]["delivery"]
-    reply = seconds(egress["timeout"]) * (egress["retry"] + 1) + waits(egress)
-    attempts = SCORE_DEADLINE_SECONDS * (score["retry"] + 1) + waits(score)
-
-    assert attempts + reply < CHANNEL_SECONDS
+    assert attempts_seconds(name) + reply_seconds(name) < CHANNEL_SECONDS
 
 
 @pytest.mark.parametrize("name", SCORE_NAMES)
 def test_shipped_score_filter_types_are_the_input_types_in_code(name: str) -> None:
-    """drafttopic takes page changes only, or each revision would be scored twice; the optional
-    ones take both inputs."""
-    page_change_type = event_type(page_change.TITLE, 1)
-    creates = {event_type(revision_create.TITLE, major) for major in (1, 2)}
-    expected = {page_change_type} if name == "drafttopic" else {page_change_type, *creates}
+    """A row's Trigger takes what the row reads; drafttopic's page changes only, or each revision
+    would be scored twice."""
+    reads = {
+        event_type(title, major) for title, major in inputs.load_readers(MODELS[name].wanted.titles)
+    }
+    expected = {event_type(page_change.TITLE, 1)} if name == "drafttopic" else reads
 
     assert exact_types(SHIPPED_RESOURCES[name]["spec"]["filters"]) == expected
-    assert {event_type(title, major) for title, major in READERS} == {page_change_type, *creates}
 
 
 def test_shipped_egress_filter_types_are_the_output_types_in_code() -> None:
@@ -582,39 +604,103 @@ def test_shipped_egress_filter_types_are_the_output_types_in_code() -> None:
     assert types == {row.output_type for row in models.ROWS}
 
 
-@pytest.mark.parametrize("wiki_id", ["enwiki", "wikidatawiki", "dewiki"])
-def test_shipped_triggers_route_a_reply_to_the_egress_alone(wiki_id: str) -> None:
+@pytest.mark.parametrize("row", models.ROWS, ids=lambda row: row.name)
+def test_shipped_triggers_route_a_reply_to_the_egress_and_to_what_feeds_on_it(
+    row: ModelRow,
+) -> None:
     """A reply that a row took again would go in a circle."""
-    taken = [name for name, each in shipped().items() if each.passes(scored(wiki_id))]
+    reply = Event({**scored().attributes, "type": row.output_type, "model": row.name}, {})
 
-    assert taken == ["egress"]
+    taken = {name for name, each in shipped().items() if each.passes(reply)}
+
+    assert taken == {"egress"} | (
+        {"article-country-tags"} if row.name == "article-country" else set()
+    )
+
+
+ITEMS = {"itemquality", "itemtopic"}
+SCORES = {row.name for row in models.ROWS if row.output is revision_score.OUTPUT}
+ARTICLES = {"outlink-topic-model", "article-country"}
+RISKS = {"revertrisk-language-agnostic", "revertrisk-multilingual"}
+TONE = {"revise-tone-task-generator"}
 
 
 @pytest.mark.parametrize(
-    ("wiki_id", "kind", "rows"),
+    ("wiki_id", "domain", "kind", "rows"),
     [
-        pytest.param("enwiki", "edit", MODELS.keys() - {"itemquality", "itemtopic"}, id="edit"),
-        pytest.param("enwiki", "create", MODELS.keys() - {"itemquality", "itemtopic"}, id="create"),
-        pytest.param("wikidatawiki", "edit", MODELS.keys() - {"drafttopic"}, id="Wikidata"),
         pytest.param(
-            "dewiki",
+            "enwiki",
+            "en.wikipedia.org",
             "edit",
-            MODELS.keys() - {"drafttopic", "itemquality", "itemtopic"},
-            id="another wiki",
+            SCORES - ITEMS | ARTICLES | RISKS | TONE,
+            id="edit",
         ),
-        pytest.param("enwiki", "move", set(), id="move"),
-        pytest.param("enwiki", "delete", set(), id="delete"),
-        pytest.param("enwiki", "undelete", set(), id="undelete"),
-        pytest.param("enwiki", "visibility_change", set(), id="visibility change"),
+        pytest.param(
+            "enwiki", "en.wikipedia.org", "create", SCORES - ITEMS | ARTICLES, id="create"
+        ),
+        pytest.param("enwiki", "en.wikipedia.org", "move", ARTICLES | RISKS, id="move"),
+        pytest.param("enwiki", "en.wikipedia.org", "delete", set(), id="delete"),
+        pytest.param("enwiki", "en.wikipedia.org", "undelete", set(), id="undelete"),
+        pytest.param(
+            "enwiki", "en.wikipedia.org", "visibility_change", set(), id="visibility change"
+        ),
+        pytest.param("enwiki", "canary", "edit", SCORES - ITEMS, id="canary"),
+        pytest.param(
+            "wikidatawiki",
+            "www.wikidata.org",
+            "edit",
+            SCORES - {"drafttopic"} | {"revertrisk-wikidata"},
+            id="Wikidata",
+        ),
+        pytest.param(
+            "wikidatawiki", "www.wikidata.org", "move", {"revertrisk-wikidata"}, id="item move"
+        ),
+        pytest.param(
+            "zh_yuewiki",
+            "zh-yue.wikipedia.org",
+            "edit",
+            SCORES - {"drafttopic"} - ITEMS | ARTICLES | RISKS,
+            id="another Wikipedia",
+        ),
+        pytest.param(
+            "dewiktionary",
+            "de.wiktionary.org",
+            "edit",
+            SCORES - {"drafttopic"} - ITEMS,
+            id="no Wikipedia",
+        ),
     ],
 )
 def test_shipped_triggers_route_a_page_change_by_wiki_and_kind(
-    wiki_id: str, kind: str, rows: set[str]
+    wiki_id: str, domain: str, kind: str, rows: set[str]
 ) -> None:
-    """Edits and creations go to the rows, never to the egress; nothing else goes anywhere."""
-    event = incoming(page_change_document(wiki_id=wiki_id, page_change_kind=kind))
+    """A change goes to the rows that could score it, never to the egress."""
+    event = incoming(
+        page_change_document(wiki_id=wiki_id, page_change_kind=kind, meta={"domain": domain})
+    )
 
     assert {name for name, each in shipped().items() if each.passes(event)} == rows
+
+
+@pytest.mark.parametrize(
+    "page",
+    [{"namespace_id": 1}, {"is_redirect": True}, {"namespace_id": None}, {"is_redirect": None}],
+    ids=["talk page", "redirect", "unknown namespace", "unknown whether redirect"],
+)
+@pytest.mark.parametrize(
+    ("wiki_id", "domain"),
+    [("enwiki", "en.wikipedia.org"), ("wikidatawiki", "www.wikidata.org")],
+)
+def test_shipped_triggers_route_what_is_no_article_to_score_rows_alone(
+    wiki_id: str, domain: str, page: dict[str, Any]
+) -> None:
+    """Only the revscoring rows take other namespaces and redirects."""
+    event = incoming(page_change_document(wiki_id=wiki_id, page=page, meta={"domain": domain}))
+
+    taken = {name for name, each in shipped().items() if each.passes(event)}
+
+    assert taken
+    assert taken <= SCORES
 
 
 @pytest.mark.parametrize("namespace_id", [0, 1, 118])
@@ -647,7 +733,7 @@ def test_shipped_triggers_route_a_revision_create_to_optional_rows_only(
 
     taken = {name for name, each in shipped().items() if each.passes(event)}
 
-    assert taken == MODELS.keys() - absent
+    assert taken == SCORES - absent
 
 
 def test_load_of_a_misspelt_member_of_spec_is_refused(tmp_path: Path) -> None:
