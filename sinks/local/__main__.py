@@ -37,9 +37,7 @@ def run(samples: Path, events: Path) -> None:
         click.echo(f"{taken}, so all parts take free ports")
     parts = servers(sockets, events)
     click.echo(f"starting {', '.join(part.name for part in parts)}")
-    click.echo(
-        f"scores are a sample's, made from the revision id; published events go to {events}/"
-    )
+    click.echo(f"scores are samples, made by hashing; streams go to {events}/dev.<stream>.ndjson")
     try:
         with all_serving(parts, sockets, Path("var/log")) as running:
             complete = False

@@ -22,20 +22,12 @@ from sinks.local import eventstreams
 from sinks.local.eventgate_body import UnreadableBody, parse
 from sinks.local.eventgate_schemas import EventError, Schema, Schemas, errors_text
 from sinks.local.eventgate_topics import TOPIC_PREFIX, MessageTooLarge, Topics
+from sinks.models import ROWS
 
 MAX_REQUEST_ID_CHARACTERS = 400
 
-# Stream -> the one schema title it takes.
-STREAMS = {
-    "mediawiki.revision-score-test": "mediawiki/revision/score",
-    "mediawiki.revision_score_articlequality": "mediawiki/revision/score",
-    "mediawiki.revision_score_articletopic": "mediawiki/revision/score",
-    "mediawiki.revision_score_damaging": "mediawiki/revision/score",
-    "mediawiki.revision_score_draftquality": "mediawiki/revision/score",
-    "mediawiki.revision_score_drafttopic": "mediawiki/revision/score",
-    "mediawiki.revision_score_goodfaith": "mediawiki/revision/score",
-    "mediawiki.revision_score_reverted": "mediawiki/revision/score",
-}
+# Stream -> the one schema title it takes: those of the rows, in both sets of names.
+STREAMS = {stream: row.output.title for row in ROWS for stream in (row.stream, row.test_stream)}
 
 # What the service template sends with every answer.
 _HEADERS = {

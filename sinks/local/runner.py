@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -12,19 +12,37 @@ import orjson
 import requests
 
 from sinks.errors import Outcome
+from sinks.model_row import ModelRow
+from sinks.models import ROWS
+from sinks.prediction import Prediction
+from sinks.weighted_tags import OUTPUT as WEIGHTED_TAGS
 
 ANSWER_SECONDS: Final = 60.0
 WIDTH: Final = 100
 _OUTCOMES: Final = get_args(Outcome)
 
 
+def _prefix(row: ModelRow) -> str:
+    """The group of a row's tags: what tells whose they are."""
+    cleared = row.from_prediction(Prediction(row.name, None, (), {}))
+    return str(cleared["weighted_tags"]["clear"][0])
+
+
+_TAGGERS: Final = {_prefix(row): row.name for row in ROWS if row.output is WEIGHTED_TAGS}
+
+
 @dataclass
 class Account:
-    """What became of all events so far; `outcomes` counts deliveries."""
+    """What became of all events so far.
+
+    outcomes:   of deliveries.
+    published:  (row, stream) of events that were found in the stream's file.
+    """
 
     sent: int = 0
     accounted: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
+    published: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @property
     def complete(self) -> bool:
@@ -43,14 +61,12 @@ class Topics:
         self._directory = directory
         self._old = {path: _lines(path) for path in directory.glob("*.ndjson")}
 
-    def find(self, stream: str, event_id: str) -> tuple[dict[str, Any], str] | None:
-        """Return the event and where it stands (`file:line`), or None unless it is there once."""
+    def find(self, stream: str, event_id: str) -> tuple[dict[str, Any], int] | None:
+        """Return the event and its line in the stream's file, or None unless it is there once."""
         path = self._directory / f"dev.{stream}.ndjson"
         old = len(self._old.get(path, ()))
         events = [(orjson.loads(line), n) for n, line in enumerate(_lines(path)[old:], old + 1)]
-        found = [
-            (event, f"{path.name}:{n}") for event, n in events if event["meta"]["id"] == event_id
-        ]
+        found = [(event, n) for event, n in events if event["meta"]["id"] == event_id]
         return found[0] if len(found) == 1 else None
 
 
@@ -85,9 +101,10 @@ def run(samples: Sequence[Path], shim: str, topics: Topics) -> Iterable[str | Ac
             yield f"           {outcome}: {answer['reason']}: {answer['detail']}"
             continue
         account.outcomes.update(outcome["outcome"] for outcome in answer["outcomes"])
-        lines, missing = _shown(answer["outcomes"], topics)
-        account.accounted += not missing
-        yield from lines
+        account.accounted += yield from _shown(answer["outcomes"], topics, account.published)
+    yield "published, by row and stream:"
+    for row in ROWS:
+        yield f"  {row.name:28} {account.published[row.name, row.stream]:4}  {row.stream}"
     yield "the first two numbers count page changes, the others what became of them at Triggers:"
     yield account
 
@@ -100,33 +117,46 @@ def _described(document: dict[str, Any]) -> str:
     return f"{kind} on {wiki}, revision {revision.get('rev_id', document.get('rev_id'))}, {title}"
 
 
-def _shown(outcomes: Sequence[dict[str, Any]], topics: Topics) -> tuple[list[str], bool]:
-    """Lines for one event's deliveries, and whether a relayed event cannot be found."""
-    lines, missing = [], False
-    for outcome in outcomes:
-        if outcome["outcome"] == "relayed":
-            found = topics.find(outcome["stream"], outcome["ce_id"])
-            missing = missing or found is None
-            lines.append(
-                _published(*found)
-                if found
-                else f"           NOT PUBLISHED ONCE: {outcome['ce_id']}"
-            )
+def _shown(
+    outcomes: Sequence[dict[str, Any]], topics: Topics, published: Counter[tuple[str, str]]
+) -> Generator[str, None, bool]:
+    """Yield lines for one event's deliveries; return whether each relayed event was found.
+
+    published: counts them.
+    """
+    complete = True
     ignored: dict[str, list[str]] = {}
     for outcome in outcomes:
         if outcome["outcome"] == "ignored":
             ignored.setdefault(outcome["reason"], []).append(outcome["trigger"] or "all")
-    lines += [
-        f"           ignored ({reason}): {', '.join(triggers)}"[:WIDTH]
-        for reason, triggers in ignored.items()
-    ]
-    return lines, missing
+        if outcome["outcome"] != "relayed":
+            continue
+        found = topics.find(outcome["stream"], outcome["ce_id"])
+        if found:
+            row, labels = _said(found[0])
+            published[row, outcome["stream"]] += 1
+            yield _fitted(f"           {row:28} ", labels, f"  line {found[1]}")
+        else:
+            complete = False
+            yield f"           NOT PUBLISHED ONCE: {outcome['ce_id']}"
+    for reason, triggers in ignored.items():
+        yield f"           ignored ({reason}): {', '.join(triggers)}"[:WIDTH]
+    return complete
 
 
-def _published(event: dict[str, Any], where: str) -> str:
+def _fitted(before: str, text: str, after: str) -> str:
     """One line of at most 100 columns."""
-    (score,) = event["scores"].values()
-    labels = ", ".join(score["prediction"]) or "no label"
-    before, after = f"           {score['model_name']:14} ", f" -> {where}"
     room = WIDTH - len(before) - len(after)
-    return before + (labels if len(labels) <= room else labels[: room - 3] + "...") + after
+    return before + (text if len(text) <= room else text[: room - 3] + "...") + after
+
+
+def _said(event: dict[str, Any]) -> tuple[str, str]:
+    """The row that an event is of, and its labels."""
+    if tags := event.get("weighted_tags"):
+        (prefix,) = tags.get("set", tags.get("clear"))
+        set_tags = ", ".join(tag["tag"] for tag in tags.get("set", {}).get(prefix, ()))
+        return _TAGGERS[prefix], f"set {set_tags}" if set_tags else "clear"
+    if predicted := event.get("predicted_classification"):
+        return predicted["model_name"], ", ".join(predicted["predictions"]) or "no label"
+    (score,) = event["scores"].values()
+    return score["model_name"], ", ".join(score["prediction"]) or "no label"

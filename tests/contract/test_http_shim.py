@@ -1146,28 +1146,64 @@ class Chain:
 
     @property
     def published(self) -> Counter[str]:
-        """How often EventGate was asked to take each model's score."""
+        """How often EventGate was asked to take each model's event; tags go by their prefix."""
         documents = [each.json() for each in self.eventgate.upstream.received]
-        return Counter(model for document in documents for model in document["scores"])
+        return Counter(model for document in documents for model in models_of(document))
+
+
+def models_of(document: dict[str, Any]) -> list[str]:
+    """Whose event a document is."""
+    if predicted := document.get("predicted_classification"):
+        return [predicted["model_name"]]
+    if tags := document.get("weighted_tags"):
+        return [*tags["set"]]
+    return [*document["scores"]]
 
 
 LIST_ROWS = ("articletopic", "drafttopic")
 BOOLEAN_ROWS = ("damaging", "goodfaith")
 SINGLE_ROWS = ("articlequality", "draftquality")
 SCORING_ROWS = (*LIST_ROWS, *BOOLEAN_ROWS, *SINGLE_ROWS)
+RISKS = ("revertrisk-language-agnostic", "revertrisk-multilingual")
+TONE = "revise-tone-task-generator"
+ISVCS = (
+    *(f"enwiki-{row}" for row in SCORING_ROWS),
+    *("outlink-topic-model", "article-country", *RISKS, TONE),
+)
 EXTRA = ("extra-a", "extra-b", "extra-c")
+# What one edit makes: article-country's event makes tags too.
+MADE = (
+    *SCORING_ROWS,
+    *("outlink-topic-model", "article-country", *RISKS),
+    *("classification.prediction.articlecountry", "recommendation.tone"),
+    *EXTRA,
+)
 
 
 def predict(received: Received, sock: socket.socket) -> bool | None:
     """Answer as the predictor of the row in the path would."""
-    found = re.fullmatch(r"/v1/models/enwiki-([a-z]+):predict", received.target)
-    assert found is not None
-    row, rev_id = found[1], received.json()["rev_id"]
+    isvc = received.target.removeprefix("/v1/models/").removesuffix(":predict")
+    return answer(200, predicted(isvc, received.json()))(received, sock)
+
+
+def predicted(isvc: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """The smallest answer of each family."""
+    named = {"model_name": isvc, "model_version": "1"}
+    if isvc == "outlink-topic-model":
+        return {"prediction": {"results": [{"topic": "x", "score": 0.75}]}}
+    if isvc == "article-country":
+        return {**named, "prediction": {"results": [{"country": "x", "score": 0.75}]}}
+    rev_id = asked["rev_id"]
+    if isvc in RISKS:
+        output = {"prediction": False, "probabilities": {"true": 0.25, "false": 0.75}}
+        return {**named, "revision_id": rev_id, "output": output}
+    if isvc == TONE:
+        return {"revision_id": rev_id, "predictions": [{"score": 0.75}]}
+    row = isvc.removeprefix("enwiki-")
     decided: Any = ["x"] if row in LIST_ROWS else False if row in BOOLEAN_ROWS else "x"
     score = {"prediction": decided, "probability": {"x": 0.75}}
     scores = {str(rev_id): {row: {"score": score}}}
-    body = {"enwiki": {"models": {row: {"version": "1.0.0"}}, "scores": scores}}
-    return answer(200, body)(received, sock)
+    return {"enwiki": {"models": {row: {"version": "1.0.0"}}, "scores": scores}}
 
 
 def extra(received: Received, sock: socket.socket) -> bool | None:
@@ -1253,43 +1289,42 @@ def once(failure: Behave, then: Behave) -> Behave:
 
 
 def test_edit_through_all_sinks_is_published_once_for_each_model(chain: Chain) -> None:
-    """Nine Triggers score the edit; the tenth's row has no predictor for this wiki."""
+    """Every Trigger's row makes its event, but one that has no predictor for this wiki; the tags
+    that article-country's event makes are published too."""
     got = chain.post(page_change())
 
     assert got.status == 200
     outcomes = got.json()["outcomes"]
     by_outcome = Counter((each["outcome"], each["reason"]) for each in outcomes)
     assert by_outcome == {
-        ("replied", None): 9,
-        ("relayed", None): 9,
+        ("replied", None): len(MADE),
+        ("relayed", None): len(MADE),
         ("ignored", "wiki_not_deployed"): 1,
     }
-    assert chain.published == {name: 1 for name in (*SCORING_ROWS, *EXTRA)}
-    assert chain.predictor.targets == {
-        f"/v1/models/enwiki-{row}:predict": 1 for row in SCORING_ROWS
-    }
+    assert chain.published == {name: 1 for name in MADE}
+    assert chain.predictor.targets == {f"/v1/models/{isvc}:predict": 1 for isvc in ISVCS}
 
 
 @pytest.mark.parametrize("row", ["damaging", "drafttopic"])
 def test_predictor_that_fails_once_is_repeated_alone_and_nothing_is_published_twice(
     chain: Chain, row: str
 ) -> None:
-    """Of nine Triggers one fails for now: the caller repeats that one by name, and in the end each
+    """Of many Triggers one fails for now: the caller repeats that one by name, and in the end each
     score has been published exactly once."""
     path = f"/v1/models/enwiki-{row}:predict"
     chain.predictor.script[path] = once(answer(503, {"error": "x"}), predict)
 
     first = chain.post(page_change())
     assert first.status == 503
-    named = re.search(r"1 of 10 Triggers deferred: ([a-z-]+) \(", first.json()["detail"])
+    named = re.search(r"1 of 15 Triggers deferred: ([a-z-]+) \(", first.json()["detail"])
     assert named is not None
     assert named[1] == row
-    assert chain.published == {name: 1 for name in (*SCORING_ROWS, *EXTRA) if name != row}
+    assert chain.published == {name: 1 for name in MADE if name != row}
 
     second = chain.post(page_change(), f"?trigger={named[1]}")
     assert second.status == 200
-    assert chain.published == {name: 1 for name in (*SCORING_ROWS, *EXTRA)}
-    calls = {f"/v1/models/enwiki-{name}:predict": 1 for name in SCORING_ROWS}
+    assert chain.published == {name: 1 for name in MADE}
+    calls = {f"/v1/models/{isvc}:predict": 1 for isvc in ISVCS}
     assert chain.predictor.targets == {**calls, path: 2}
     assert chain.others.targets == {f"/{name}": 1 for name in EXTRA}
 
@@ -1303,7 +1338,7 @@ def test_eventgate_that_fails_once_is_repeated_by_the_first_trigger(chain: Chain
     def intake(received: Received, sock: socket.socket) -> bool | None:
         document = received.json()
         with lock:
-            fails = "goodfaith" in document["scores"] and not failed
+            fails = models_of(document) == ["goodfaith"] and not failed
             (failed if fails else taken).append(document["meta"]["id"])
         return stored(503 if fails else 201)(received, sock)
 
@@ -1311,13 +1346,13 @@ def test_eventgate_that_fails_once_is_repeated_by_the_first_trigger(chain: Chain
     first = chain.post(page_change())
 
     assert first.status == 503
-    assert "1 of 10 Triggers deferred: goodfaith (eventgate_failed)" in first.json()["detail"]
+    assert "1 of 15 Triggers deferred: goodfaith (eventgate_failed)" in first.json()["detail"]
     second = chain.post(page_change(), "?trigger=goodfaith")
     assert second.status == 200
     assert failed[0] in taken
     # The three scripted models share one document id.
-    assert Counter(taken).total() == 9
-    assert chain.published == {**{name: 1 for name in (*SCORING_ROWS, *EXTRA)}, "goodfaith": 2}
+    assert len(taken) == len(MADE)
+    assert chain.published == {**{name: 1 for name in MADE}, "goodfaith": 2}
 
 
 def test_predictor_that_refuses_the_revision_is_422_while_others_are_published(
@@ -1329,10 +1364,8 @@ def test_predictor_that_refuses_the_revision_is_422_while_others_are_published(
     got = chain.post(page_change())
 
     assert got.status == 422
-    assert "1 of 10 Triggers rejected: draftquality (unscorable_revision)" in got.json()["detail"]
-    assert chain.published == {
-        name: 1 for name in (*SCORING_ROWS, *EXTRA) if name != "draftquality"
-    }
+    assert "1 of 15 Triggers rejected: draftquality (unscorable_revision)" in got.json()["detail"]
+    assert chain.published == {name: 1 for name in MADE if name != "draftquality"}
 
 
 def _closes(_received: Received, _sock: socket.socket) -> bool:

@@ -777,9 +777,25 @@ def test_stream_configs_without_names_are_all(eventgate: EventGate) -> None:
 
     assert answer.status == 200
     configs = orjson.loads(answer.body)
-    models = "articlequality articletopic draftquality drafttopic damaging goodfaith reverted"
-    assert set(configs) == {STREAM, *(f"mediawiki.revision_score_{x}" for x in models.split())}
-    assert {each["schema_title"] for each in configs.values()} == {"mediawiki/revision/score"}
+    scores = "articlequality articletopic draftquality drafttopic damaging goodfaith reverted"
+    predictions = (
+        "page_outlink_topic_prediction_change.v1 article_country_prediction_change.v1"
+        " page_revert_risk_prediction_change.v1 page_revert_risk_multilingual_prediction_change.v1"
+        " page_revert_risk_wikidata_prediction_change.v1 page_prediction_change.rc0"
+    )
+    tags = "cirrussearch.page_weighted_tags_change.v1 page_weighted_tags_change.rc0"
+    assert {stream: each["schema_title"] for stream, each in configs.items()} == {
+        STREAM: "mediawiki/revision/score",
+        **{f"mediawiki.revision_score_{x}": "mediawiki/revision/score" for x in scores.split()},
+        **{
+            f"mediawiki.{x}": "mediawiki/page/prediction_classification_change"
+            for x in predictions.split()
+        },
+        **{
+            f"mediawiki.{x}": "mediawiki/cirrussearch/page_weighted_tags_change"
+            for x in tags.split()
+        },
+    }
     assert configs[STREAM]["topics"] == [f"dev.{STREAM}"]
 
 
