@@ -46,6 +46,12 @@ type: .venv/ready ## mypy, strict
 .PHONY: check
 check: lint type test ## what has to pass before a commit
 
+.PHONY: streams
+streams: .venv/ready ## regenerate docs/streams.* and the EventTypes from the table of models
+	$(BIN)/python -m sinks streams --format markdown > docs/streams.md
+	$(BIN)/python -m sinks streams --format wikitext > docs/streams.wiki
+	$(BIN)/python -m sinks streams --format event-types > manifests/components/eventing/event-types.yaml
+
 .PHONY: requirements
 requirements: .venv/ready ## pin requirements*.in into requirements*.txt with hashes
 	for name in requirements requirements-dev; do $(COMPILE) -c requirements.txt $$name.in -o $$name.txt; done

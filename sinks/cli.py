@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from sinks import __version__
+from sinks.catalogue.command import streams, wikis_command
 from sinks.contract.cli import contract
 
 
@@ -15,3 +16,5 @@ def main() -> None:
 
 
 main.add_command(contract)
+main.add_command(streams)
+main.add_command(wikis_command)

@@ -16,7 +16,6 @@ import pytest
 from sinks.errors import Reason
 from sinks.local.parts import PORTS
 from sinks.local.processes import ROOT
-from sinks.models import MODELS
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -129,11 +128,6 @@ def test_operations_lists_every_reason_once() -> None:
     listed = re.findall(r"^\| `([a-z_]+)` \|", OPERATIONS, re.MULTILINE)
 
     assert sorted(listed) == sorted(get_args(Reason))
-
-
-def test_readme_names_every_row() -> None:
-    """The rows are listed where somebody looks for them."""
-    assert [name for name in MODELS if name not in README] == []
 
 
 def test_readme_fits_its_limit() -> None:

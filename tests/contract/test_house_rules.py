@@ -14,7 +14,7 @@ from sinks.local.processes import ROOT
 MODULES = sorted((ROOT / "sinks").rglob("*.py"))
 # Everything but the local counterparts is in the image; the contract kit is, but serves no event.
 SHIPPED = [path for path in MODULES if "local" not in path.parts]
-KIT = {"contract", "cli.py", "__main__.py"}
+KIT = {"catalogue", "contract", "cli.py", "__main__.py"}
 SERVING = [path for path in SHIPPED if not KIT & set(path.parts)]
 # Which modules may import a library, or one of our own packages; nobody else may.
 ALLOWED = {
@@ -28,7 +28,7 @@ ALLOWED = {
     "click": {"cli", "command", "terminal"},
     "h11": {"wire"},
     "pytest": {"plugin", "test_sink"},
-    "yaml": {"triggers"},
+    "yaml": {"event_types", "triggers"},
     "prometheus_client": {"telemetry"},
     "jsonschema_rs": {"schema"},
     "socket": {"connection", "http_adapter", "name_resolution", "target", "wire"},
@@ -38,8 +38,10 @@ ALLOWED = {
 }
 # Plain values in, plain values out: these may not reach anything that talks or listens.
 PURE = (
-    "attributes cloudevent envelope errors filters inputs jsondata models page_change prediction "
-    "revision_create revision_score revscoring schema timestamp"
+    "allow_list article_country attributes cloudevent envelope errors filters inputs jsondata "
+    "model_row models outlink output page_change prediction prediction_classification revertrisk "
+    "revise_tone revision_create revision_score revscoring schema timestamp weighted_tags "
+    "wiki_table wikis"
 ).split()
 TALKING = {"flask", "requests", "socket", "http", "urllib.request", "sinks.http_client"}
 

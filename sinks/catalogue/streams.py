@@ -1,0 +1,105 @@
+"""The page of all streams: the tables, what they leave open, and what consumers have to know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sinks.catalogue import consumers
+from sinks.catalogue.line import Deployed, rows_table, wikis_table
+from sinks.catalogue.page import Block, Heading, Items, Page, Paragraph, Table
+from sinks.model_row import ModelRow
+from sinks.wikis import Wiki
+
+_ENVIRONMENTS = Table(
+    ("environment", "stream names", "EventGate", "Kafka topics"),
+    (
+        (
+            "production",
+            "production",
+            "production's",
+            "`eqiad.` and `codfw.` + stream; consumers read both",
+        ),
+        (
+            "staging, way A",
+            "test",
+            "production's",
+            "`eqiad.` and `codfw.` + test stream",
+        ),
+        (
+            "staging, way B",
+            "production",
+            "staging's, which is named in `STAGING_EVENTGATE_HOSTS`",
+            "`staging.` + stream",
+        ),
+        ("dev (`make run`)", "production", "a local one", "`dev.` + stream, each a file"),
+    ),
+)
+
+
+def streams_page(
+    rows: Sequence[ModelRow], deployed: Deployed, wikis: Mapping[str, Wiki], source: str
+) -> Page:
+    """Return the page.
+
+    source:  where the table of wikis is from.
+    """
+    return Page(
+        "Streams",
+        (
+            Paragraph(
+                "Which changes of pages each row scores, and where its event is published. This"
+                " page is generated: `sinks streams` writes it from `sinks/models.py`,"
+                " `sinks/deployed.tsv` and `sinks/wikis.tsv`, and `make streams` refreshes"
+                " `docs/streams.md`, `docs/streams.wiki` for the wiki page LiftWing/Streams, and"
+                " the EventTypes."
+            ),
+            *_rows(rows, deployed, wikis),
+            Heading("Wikis"),
+            Paragraph(
+                f"There are {len(wikis)} open public wikis in `sinks/wikis.tsv`, made from"
+                f" {source}; `sinks wikis FILE --write` refreshes it. These rows score fewer than a"
+                " whole group of them:"
+            ),
+            wikis_table(rows, deployed, wikis),
+            *_environments(),
+            *consumers.blocks(rows),
+        ),
+    )
+
+
+def _rows(
+    rows: Sequence[ModelRow], deployed: Deployed, wikis: Mapping[str, Wiki]
+) -> tuple[Block, ...]:
+    return (
+        Heading("From a change to a stream"),
+        Paragraph(
+            "A row runs where it has a Trigger. None ever scores a canary, an event of a private"
+            " wiki, a revision whose content is hidden, or what is older than"
+            " `MAX_EVENT_AGE_SECONDS`, where that is set. The conditions are on the change's"
+            " `page_change_kind`, the page's namespace, whether it is a redirect, and the wiki; a"
+            " revision-create has no kind and is always of a wanted one. Inputs may be of any"
+            " minor version."
+        ),
+        rows_table(rows, deployed, wikis),
+        Paragraph(
+            "Where rows share a stream, the keys of `scores`, the `model_name` of"
+            " `predicted_classification` or the prefixes in `weighted_tags` tell whose event it is."
+        ),
+    )
+
+
+def _environments() -> tuple[Block, ...]:
+    return (
+        Heading("Environments"),
+        _ENVIRONMENTS,
+        Items(
+            (
+                "`STREAM_NAMES` chooses between the two names that each row has; `ENVIRONMENT`"
+                " chooses the InferenceServices of single wikis.",
+                "Staging with production's names refuses to start with an EventGate that is not"
+                " named as staging's.",
+                "Of the test names, `mediawiki.page_weighted_tags_change.rc0` has still to be"
+                " declared in MediaWiki's stream configuration.",
+            )
+        ),
+    )
