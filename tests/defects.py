@@ -41,13 +41,14 @@ class Defect:
     """One defect.
 
     found:      row -> slug of the rule that has to be found broken there, by a probe of score-sink
-                and row drafttopic.
+                that expects the model's prediction.
     everybody:  whether a probe that knows nothing of the sink has to find the same.
     """
 
     middleware: Middleware
     found: Mapping[str, str]
     everybody: bool = False
+    model: str = "drafttopic"
 
 
 @dataclass(frozen=True)
@@ -306,6 +307,52 @@ def _other_meta_id(_: Attributes, data: Any, __: WSGIEnvironment) -> None:
     data["meta"]["id"] = "always-the-same"
 
 
+def _other_model(_: Attributes, data: Any, __: WSGIEnvironment) -> None:
+    data["predicted_classification"]["model_name"] = "revertrisk-multilingual"
+
+
+def _no_classification(_: Attributes, data: Any, __: WSGIEnvironment) -> None:
+    """As the schema allows it."""
+    del data["predicted_classification"]
+
+
+def _other_revision(_: Attributes, data: Any, __: WSGIEnvironment) -> None:
+    data["revision"]["rev_id"] += 1
+
+
+def _copied(_: Attributes, data: Any, __: WSGIEnvironment) -> None:
+    """As is usual where the input is copied and something is added."""
+    data["revision"]["content_slots"] = {}
+
+
+def _untagged(_: Attributes, data: Any, __: WSGIEnvironment) -> None:
+    data["weighted_tags"] = {}
+
+
+def _certain(_: Attributes, data: Any, __: WSGIEnvironment) -> None:
+    """In hundredths."""
+    for tags in data["weighted_tags"]["set"].values():
+        tags[:] = [{**tag, "score": tag["score"] * 100} for tag in tags]
+
+
+def _other_page_of_tags(_: Attributes, data: Any, __: WSGIEnvironment) -> None:
+    data["page"]["page_id"] += 1
+
+
+def _all_visible(environ: WSGIEnvironment) -> None:
+    """Read nothing of what is hidden."""
+    body = body_of(environ)
+    for flag in (b"editor", b"comment"):
+        body = body.replace(b'"is_%s_visible": false' % flag, b'"is_%s_visible": true' % flag)
+    environ |= {"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+
+
+def _anybodys_prediction(environ: WSGIEnvironment) -> None:
+    """Take each prediction for the one that is wanted."""
+    body = body_of(environ).replace(b'"outlink-topic-model"', b'"article-country"')
+    environ |= {"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+
+
 def _in_quotes(_: Attributes, data: Any, __: WSGIEnvironment) -> str:
     return json.dumps(data)
 
@@ -390,6 +437,7 @@ def _starts(prefix: str) -> Callable[[WSGIEnvironment], bool]:
 
 
 _EVENT: Final = "event_binary"
+_MODES: Final = ("binary", "structured")
 _IGNORED: Final = "ignored_canary_binary"
 _AGAIN: Final = "redelivery_binary"
 _ELSEWHERE: Final = {"Location": "/login"}
@@ -538,6 +586,68 @@ _PREDICTIONS: Final = {
     "no_data": Defect(
         answering(is_reply, lambda answer, _: answer.without("content-type").saying(b"")),
         {_EVENT: "prediction_invalid"},
+    ),
+}
+
+# What a prediction is that is no score.
+_CLASSIFICATIONS: Final = {
+    "model_of_another_row": Defect(
+        replying(_other_model), {_EVENT: "prediction_invalid"}, model="article-country"
+    ),
+    "no_classification": Defect(
+        replying(_no_classification), {_EVENT: "prediction_invalid"}, model="outlink-topic-model"
+    ),
+    "revision_of_another_change": Defect(
+        replying(_other_revision), {_EVENT: "prediction_invalid"}, model="revertrisk-wikidata"
+    ),
+    "input_copied_whole": Defect(
+        replying(_copied), {_EVENT: "prediction_invalid"}, model="revertrisk-multilingual"
+    ),
+    "tags_neither_set_nor_cleared": Defect(
+        replying(_untagged), {_EVENT: "prediction_invalid"}, model="article-country-tags"
+    ),
+    "tags_in_hundredths": Defect(
+        replying(_certain), {_EVENT: "prediction_invalid"}, model="revise-tone-task-generator"
+    ),
+    "tags_of_another_page": Defect(
+        replying(_other_page_of_tags),
+        {_EVENT: "prediction_invalid"},
+        model="article-country-tags",
+    ),
+    "tags_of_another_row": Defect(
+        set_to(model="revise-tone-task-generator"),
+        {_EVENT: "prediction_invalid"},
+        model="article-country-tags",
+    ),
+    "hidden_text_published": Defect(
+        asking(_all_visible),
+        {
+            **{f"hidden_editor_{mode}": "hidden_text_published" for mode in _MODES},
+            **{f"hidden_comment_{mode}": "hidden_text_published" for mode in _MODES},
+        },
+        model="revertrisk-language-agnostic",
+    ),
+    "hidden_editor_in_a_score": Defect(
+        asking(_all_visible), {"hidden_editor_binary": "hidden_text_published"}
+    ),
+    "prediction_of_any_model_taken": Defect(
+        asking(_anybodys_prediction),
+        {f"ignored_other_model_{mode}": "unwanted_event_answered" for mode in _MODES},
+        model="article-country-tags",
+    ),
+    "other_kind_ignored": Defect(
+        instead(error_of("unsupported_schema"), 202, b""),
+        {f"page_change_for_a_prediction_{mode}": "bad_event_accepted" for mode in _MODES},
+        model="article-country-tags",
+    ),
+    "prediction_for_a_change_ignored": Defect(
+        instead(error_of("unsupported_schema"), 202, b""),
+        {f"prediction_for_a_page_change_{mode}": "bad_event_accepted" for mode in _MODES},
+    ),
+    "redirect_is_an_error": Defect(
+        instead(is_empty, 422, b'{"reason":"redirect","detail":"","ce_id":null}', _JSON),
+        {"ignored_redirect_binary": "good_event_refused"},
+        model="outlink-topic-model",
     ),
 }
 
@@ -710,6 +820,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     **_IDS,
     **_REPLIES,
     **_PREDICTIONS,
+    **_CLASSIFICATIONS,
     **_ERRORS,
     **_READINGS,
     **_CONNECTIONS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sinks.contract.probe.good_event import model_of
 from sinks.contract.probe.run import Probe, Unreachable, probe
 from sinks.contract.probe.target import InvalidTarget, target_of
 from sinks.contract.rows.row import Row
@@ -11,7 +12,9 @@ from sinks.contract.rows.tables import rows_for
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    rows = rows_for(metafunc.config.getoption("--sink-as"))
+    option = metafunc.config.getoption
+    role = option("--sink-as")
+    rows = rows_for(role, model_of(role, option("--sink-url") or "", option("--sink-row")))
     metafunc.parametrize("row", rows, ids=[row.name for row in rows])
 
 

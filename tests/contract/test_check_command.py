@@ -116,6 +116,26 @@ def test_check_of_a_good_reply_prints_verdicts_and_exits_0() -> None:
     assert lines[-1] == "1 payload, 0 findings"
 
 
+@pytest.mark.parametrize(
+    ("name", "schema"),
+    [
+        ("reply_prediction.json", "/mediawiki/page/prediction_classification_change/1.3.0"),
+        ("reply_tags.json", "/mediawiki/cirrussearch/page_weighted_tags_change/1.0.0"),
+    ],
+    ids=["prediction", "tags"],
+)
+def test_check_of_a_good_reply_that_is_no_score_has_no_findings(name: str, schema: str) -> None:
+    """What is judged is the whole document: it is known exactly."""
+    path = PAYLOADS / name
+
+    done = run(str(path))
+
+    assert json.loads(path.read_bytes())["data"]["$schema"] == schema
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"of the data alone: takes it, 201, and sets meta.dt\n" in done.stdout
+    assert done.stdout.decode().splitlines()[-1] == "1 payload, 0 findings"
+
+
 def test_check_of_a_faulty_reply_prints_findings_and_exits_1() -> None:
     """A finding is four lines: rule and place, problem, clause, fix."""
     done = run(FAULTY)

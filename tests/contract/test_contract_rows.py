@@ -14,17 +14,20 @@ from sinks.contract.rows.tables import rows_for
 from tests.processes import Running, gunicorn
 from tests.upstream import Upstream, answer, predictor
 
-# The score-sink twice: as itself, and as somebody who knows nothing of it would see it.
-SUBJECTS: tuple[tuple[str, Role], ...] = (
-    ("score-sink", "score-sink"),
-    ("egress-sink", "egress-sink"),
-    ("http-shim", "http-shim"),
-    ("score-sink", "any-processor"),
+MODEL, TAGS = "drafttopic", "article-country-tags"
+# The score-sink as itself, for a model that reads changes and for one that reads predictions, and
+# as somebody who knows nothing of it would see it.
+SUBJECTS: tuple[tuple[str, Role, str], ...] = (
+    ("score-sink", "score-sink", MODEL),
+    ("score-sink", "score-sink", TAGS),
+    ("egress-sink", "egress-sink", MODEL),
+    ("http-shim", "http-shim", MODEL),
+    ("score-sink", "any-processor", MODEL),
 )
 CASES = [
-    pytest.param(name, role, row, id=f"{role}-{row.name}")
-    for name, role in SUBJECTS
-    for row in rows_for(role)
+    pytest.param(name, role, model, row, id=f"{role if model == MODEL else model}-{row.name}")
+    for name, role, model in SUBJECTS
+    for row in rows_for(role, model)
 ]
 
 
@@ -35,9 +38,9 @@ class Served:
     running: Running
     upstreams: tuple[Upstream, ...]
 
-    def probe(self, role: Role) -> Probe:
-        path = "/models/drafttopic" if role == "any-processor" else ""
-        row = "drafttopic" if role in ("score-sink", "any-processor") else None
+    def probe(self, role: Role, model: str) -> Probe:
+        path = f"/models/{model}" if role == "any-processor" else ""
+        row = model if role in ("score-sink", "any-processor") else None
         return probe(target_of(self.running.url + path), role, row)
 
 
@@ -62,9 +65,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Serve
                 }
 
 
-@pytest.mark.parametrize(("name", "role", "row"), CASES)
+@pytest.mark.parametrize(("name", "role", "model", "row"), CASES)
 def test_row_is_satisfied_and_leaves_no_trace_where_it_is_refused(
-    served: dict[str, Served], name: str, role: Role, row: Row
+    served: dict[str, Served], name: str, role: Role, model: str, row: Row
 ) -> None:
     """The sink answers as the row demands, logs no bug, and passes on nothing that it refused."""
     sink = served[name]
@@ -72,7 +75,7 @@ def test_row_is_satisfied_and_leaves_no_trace_where_it_is_refused(
         upstream.received.clear()
     mark = len(sink.running.log)
 
-    findings = sink.probe(role).run(row).findings
+    findings = sink.probe(role, model).run(row).findings
 
     assert findings == ()
     assert '"traceback"' not in sink.running.log[mark:]

@@ -21,6 +21,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -31,7 +32,14 @@ from sinks.local import processes
 from sinks.local.processes import Server
 from tests.certificates import self_signed
 from tests.defects import UNDAMAGED, serving
-from tests.factories import page_change, revision_create, revision_score, structured
+from tests.factories import (
+    page_change,
+    prediction_classification,
+    revision_create,
+    revision_score,
+    structured,
+    weighted_tags,
+)
 from tests.processes import ROOT, Running, clean_env
 from tests.upstream import Upstream, close, predictor, raw_server
 
@@ -39,6 +47,7 @@ COMMAND = (sys.executable, "-m", "sinks", "contract", "probe")
 GOOD, FOUND, USAGE, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 SCORE = ("--as", "score-sink", "--expect-row", "drafttopic")
 ANY = ("--as", "any-processor")
+TAGS = "article-country-tags"
 ROWS = len(rows_for("score-sink"))
 CODES = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 Handle = Callable[[socket.socket], object]
@@ -224,6 +233,45 @@ def test_probe_url_without_a_path_gets_the_sinks_path() -> None:
     assert all(f"\r\nHost: {url[7:]}\r\n".encode() in each for each in heard)
 
 
+def test_probe_expected_row_gets_the_document_that_it_reads() -> None:
+    """Most rows read changes of pages, one reads another row's prediction."""
+    heard: list[bytes] = []
+    with served(lambda sock: heard.append(sock.recv(65536))) as url:
+        invoke(url, "--as", "score-sink", "--expect-row", "revertrisk-wikidata")
+        invoke(url, "--as", "any-processor", "--expect-row", TAGS)
+        invoke(f"{url}/models/{TAGS}", "--as", "score-sink")
+
+    change, *predictions = heard
+    assert b'"$schema": "/mediawiki/page/change/' in change
+    assert b'"wiki_id": "wikidatawiki"' in change
+    for prediction in predictions:
+        assert b'"$schema": "/mediawiki/page/prediction_classification_change/' in prediction
+        assert b"\r\nce-source: /models/article-country\r\n" in prediction
+
+
+@pytest.mark.parametrize(
+    ("document", "source"),
+    [
+        (revision_score(), b"/models/drafttopic"),
+        (prediction_classification(), b"/models/article-country"),
+        (weighted_tags(), b"/models/article-country-tags"),
+    ],
+    ids=["score", "prediction", "tags"],
+)
+def test_probe_own_document_for_egress_may_be_of_each_kind(
+    tmp_path: Path, document: dict[str, Any], source: bytes
+) -> None:
+    """A bare document gets the attributes that it would travel with."""
+    event = tmp_path / "event.json"
+    event.write_text(json.dumps(document))
+    heard: list[bytes] = []
+
+    with served(lambda sock: heard.append(sock.recv(65536))) as url:
+        invoke(url, "--as", "egress-sink", "--event", str(event))
+
+    assert b"\r\nce-source: " + source + b"\r\n" in heard[0]
+
+
 def test_probe_works_from_any_directory(tmp_path: Path) -> None:
     """What the kit needs, its events among it, comes with it."""
     heard: list[bytes] = []
@@ -257,7 +305,7 @@ def test_probe_quiet_leaves_out_what_is_fine(sinks: dict[str, Running]) -> None:
 
     assert done.code == FOUND
     assert [line[:4] for line in done.out.splitlines() if not line.startswith(" ")] == [
-        "http", "FAIL", "198 ",
+        "http", "FAIL", f"{ROWS} ",
     ]  # fmt: skip
 
 
@@ -799,6 +847,20 @@ def test_plugin_good_sink_passes_every_row(good: str, tmp_path: Path) -> None:
 
     assert code == pytest.ExitCode.OK, text
     assert f"{ROWS} passed" in text
+
+
+def test_plugin_tests_the_rows_of_the_model_in_the_url(good: str, tmp_path: Path) -> None:
+    """As the command does, whether or not its prediction has to come back."""
+    url, rows = f"{good}/models/{TAGS}", rows_for("score-sink", TAGS)
+
+    code, text = run_tests(tmp_path, "--sink-url", url, "--sink-as", "score-sink")
+    same, named = run_tests(
+        tmp_path, "--sink-url", good, "--sink-as", "score-sink", "--sink-row", TAGS
+    )
+
+    assert (code, same) == (pytest.ExitCode.OK, pytest.ExitCode.OK), text + named
+    assert f"{len(rows)} passed" in text
+    assert f"{len(rows)} passed" in named
 
 
 def test_plugin_defect_fails_its_row_and_says_what_to_do(

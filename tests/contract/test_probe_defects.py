@@ -11,10 +11,11 @@ from sinks.contract.probe.run import Probe, probe
 from sinks.contract.probe.target import target_of
 from sinks.contract.rows.row import Role
 from sinks.contract.rows.tables import ROWS
+from sinks.models import MODELS
 from tests.defects import DEFECTS, UNDAMAGED, serving
 from tests.plain_sink import plain_sink
 from tests.processes import Running
-from tests.upstream import Upstream, predictor
+from tests.upstream import Upstream, every_predictor
 
 BY_NAME = {row.name: row for row in ROWS}
 ROLES: tuple[Role, ...] = ("score-sink", "any-processor")
@@ -33,16 +34,16 @@ WHOLE = (
 def sinks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Running]]:
     """A score-sink with each defect, and one without."""
     with (
-        Upstream(predictor) as upstream,
+        Upstream(every_predictor) as upstream,
         serving(DEFECTS, upstream.url, tmp_path_factory.mktemp("defects")) as running,
     ):
         yield running
 
 
-def probe_of(sink: Running, role: Role) -> Probe:
+def probe_of(sink: Running, role: Role, model: str = "drafttopic") -> Probe:
     """What a user of this role would be given."""
     if role == "score-sink":
-        return probe(target_of(sink.url), role, "drafttopic")
+        return probe(target_of(sink.url), role, model)
     return probe(target_of(f"{sink.url}/models/drafttopic"), role)
 
 
@@ -56,10 +57,15 @@ def assert_found(name: str, found: dict[str, list[Finding]]) -> None:
         assert rule in [finding.rule for finding in found[row]], (row, found[row])
 
 
-@pytest.mark.parametrize("role", ROLES)
-def test_probe_undamaged_sink_has_no_findings(sinks: dict[str, Running], role: Role) -> None:
-    """A sink that keeps every promise is told so."""
-    made = probe_of(sinks[UNDAMAGED], role)
+@pytest.mark.parametrize(
+    ("role", "model"),
+    [("any-processor", "drafttopic"), *(("score-sink", model) for model in MODELS)],
+)
+def test_probe_undamaged_sink_has_no_findings(
+    sinks: dict[str, Running], role: Role, model: str
+) -> None:
+    """A sink that keeps every promise is told so, whichever row is expected of it."""
+    made = probe_of(sinks[UNDAMAGED], role, model)
 
     results = list(made.run_all())
 
@@ -82,7 +88,7 @@ def test_probe_plain_sink_that_is_not_ours_has_no_findings(protocol: str) -> Non
 @pytest.mark.parametrize("name", DEFECTS)
 def test_probe_defect_is_found(sinks: dict[str, Running], name: str) -> None:
     """Each defect breaks the rule that it should, at the rows where it should."""
-    made = probe_of(sinks[name], "score-sink")
+    made = probe_of(sinks[name], "score-sink", DEFECTS[name].model)
 
     assert_found(name, findings(made, list(DEFECTS[name].found)))
 
@@ -112,7 +118,7 @@ def test_defects_name_rows_of_the_roles_that_have_to_find_them() -> None:
         for name, defect in DEFECTS.items()
         for row in defect.found
         for role in (ROLES if defect.everybody else ROLES[:1])
-        if role not in BY_NAME[row].roles
+        if role not in BY_NAME[row].roles or defect.model not in BY_NAME[row].models
     ]
 
     assert wrong == []

@@ -23,19 +23,23 @@ from sinks.contract.check.rules import RULES
 from sinks.contract.check.run import Checked, check
 from sinks.envelope import page_change_event, reply_event
 from sinks.errors import SinkError
+from sinks.model_row import ModelRow
 from sinks.models import MODELS, ROWS
 from sinks.sdk import to_sdk
+from tests import cases
 from tests.factories import (
     DATA,
     SCORE_TYPE,
+    merged,
     page_change,
+    prediction_classification,
     revision_score,
+    weighted_tags,
 )
 from tests.unit.test_cloudevent import READING, Row
 
 BASE = "https://schema.wikimedia.org/repositories/primary/jsonschema"
 READERS = inputs.load_readers()
-CASES = sorted(path for path in (DATA / "rows").glob("*/*") if path.is_dir())
 JSON_TYPE = {"Content-Type": "application/json"}
 STRUCTURED = {"Content-Type": STRUCTURED_JSON}
 
@@ -80,25 +84,16 @@ def binary(**over: str | None) -> dict[str, str]:
     return {name: value for name, value in headers.items() if value is not None}
 
 
-def case_documents(case: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The input and the output of a case of a row."""
-    return tuple(  # type: ignore[return-value]
-        json.loads((case / name).read_text(encoding="utf-8"))
-        for name in ("event.json", "output.json")
-    )
-
-
 def our_request(document: dict[str, Any], mode: Mode = "structured") -> Event:
     """The event that http-shim makes of a document."""
     return page_change_event(inputs.parse(document, READERS), document, BASE, mode)
 
 
-def our_reply(case: Path, mode: Mode = "structured") -> Event:
+def our_reply(directory: Path, mode: Mode = "structured") -> Event:
     """The event that score-sink answers to the input of a case."""
-    document, output = case_documents(case)
-    row = MODELS[case.parent.name]
-    cause, change = our_request(document, mode), inputs.parse(document, READERS)
-    return reply_event(cause, change, row.name, row.output_type, output, BASE)
+    case = cases.read(directory)
+    cause, change, row = cases.incoming(case, mode), cases.change_of(case), MODELS[case.row]
+    return reply_event(cause, change, row.name, row.output_type, case.output, BASE)
 
 
 def sent(made: Event, drop: str = "", **over: str) -> bytes:
@@ -113,7 +108,7 @@ def message(written: Message, first: str = "HTTP/1.1 200 OK") -> bytes:
     return captured(first, written.headers, written.body)
 
 
-DRAFTTOPIC = next(case for case in CASES if case.parent.name == "drafttopic")
+DRAFTTOPIC = DATA / "rows" / "drafttopic" / "create"
 DOCUMENT = revision_score()
 
 
@@ -215,6 +210,11 @@ def found(checked: Checked) -> list[str]:
     return [finding.rule for finding in checked.findings]
 
 
+def said(content: bytes) -> list[tuple[str, str]]:
+    """The rules that a payload breaks, and where."""
+    return [(each.rule, each.place) for each in check(content).findings]
+
+
 def of(content: bytes) -> Checked:
     """A payload checked where the stream of the made-up schema is declared."""
     return check(content, streams=("x.stream",))
@@ -276,10 +276,10 @@ def test_event_of_our_shim_has_no_finding(path: Path, mode: Mode) -> None:
 
 
 @pytest.mark.parametrize("mode", ["binary", "structured"])
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}-{case.name}")
-def test_reply_of_our_score_sink_has_no_finding(case: Path, mode: Mode) -> None:
+@pytest.mark.parametrize("directory", cases.DIRECTORIES, ids=cases.named)
+def test_reply_of_our_score_sink_has_no_finding(directory: Path, mode: Mode) -> None:
     """What score-sink answers, and everybody takes."""
-    made = our_reply(case, mode)
+    made = our_reply(directory, mode)
 
     checked = check(message(encode(made, mode)))
 
@@ -387,27 +387,192 @@ def test_schema_faults_are_told_all_up_to_twenty() -> None:
     assert found(many) == ["document_invalid"] * 20
 
 
+# A wrong value of each attribute whose right one the document tells.
+WRONG = {
+    "id": "other",
+    "source": "/models/other",
+    "time": "2026-01-01T00:00:00Z",
+    "subject": "enwiki/1",
+    "partitionkey": "1",
+    "stream": "mediawiki.page_change.v1",
+    "wikiid": "dewiki",
+    "model": "articletopic",
+}
+REPLIES = {
+    "score": json.loads((DATA / "payloads" / "reply.json").read_bytes()),
+    "prediction": json.loads((DATA / "payloads" / "reply_prediction.json").read_bytes()),
+    "tags": json.loads((DATA / "payloads" / "reply_tags.json").read_bytes()),
+}
+
+
+def altered(kind: str, drop: str = "", data: Mapping[str, Any] | None = None, **over: Any) -> bytes:
+    """A good reply of a kind, attributes replaced or left out, its data merged with other data."""
+    members = merged(REPLIES[kind], {**over, "data": dict(data or {})})
+    members.pop(drop, None)
+    return json.dumps(members).encode()
+
+
+@pytest.mark.parametrize("kind", REPLIES)
+def test_reply_of_each_kind_has_no_finding(kind: str) -> None:
+    """One payload of each kind, as score-sink answers it."""
+    checked = check(altered(kind))
+
+    assert found(checked) == []
+    assert told(checked, "Knative's MT broker") == "as a reply: routes it on"
+    assert told(checked, "EventGate").endswith("of the data alone: takes it, 201, and sets meta.dt")
+
+
+@pytest.mark.parametrize("name", WRONG)
+@pytest.mark.parametrize("kind", REPLIES)
+def test_attribute_of_a_reply_that_contradicts_its_data_is_found(kind: str, name: str) -> None:
+    """The attributes are made from the data; egress and Triggers rely on it."""
+    assert ("attribute_differs", f"/{name}") in said(altered(kind, **{name: WRONG[name]}))
+
+
+@pytest.mark.parametrize("name", WRONG)
+@pytest.mark.parametrize("kind", REPLIES)
+def test_attribute_of_a_reply_that_is_missing_is_found(kind: str, name: str) -> None:
+    """Of every kind, also where only another attribute tells its value."""
+    rule = "required_attribute" if name in ("id", "source") else "attribute_missing"
+
+    assert said(altered(kind, drop=name)) == [(rule, f"/{name}")]
+
+
 @pytest.mark.parametrize(
-    ("name", "wrong"),
+    "subject",
+    ["enwiki", "enwiki/", "dewiki/1/2", "enwiki/1/2", "{}", "{}/", "{}/0", "{}/x", "{}/1/2"],
+)
+@pytest.mark.parametrize("kind", REPLIES)
+def test_subject_of_a_reply_is_wiki_page_and_revision(kind: str, subject: str) -> None:
+    """Tags do not say their revision, but their page, and a revision has a number."""
+    page = REPLIES[kind]["subject"].rpartition("/")[0]
+
+    assert said(altered(kind, subject=subject.format(page))) == [("attribute_differs", "/subject")]
+
+
+@pytest.mark.parametrize(("kind", "findings"), [("score", 1), ("prediction", 1), ("tags", 0)])
+def test_revision_of_a_subject_is_compared_where_the_document_has_it(
+    kind: str, findings: int
+) -> None:
+    """Whatever number it is, tags cannot contradict it."""
+    page = REPLIES[kind]["subject"].rpartition("/")[0]
+
+    assert len(said(altered(kind, subject=f"{page}/1"))) == findings
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "name"),
     [
-        ("id", "other"),
-        ("source", "/models/other"),
-        ("time", "2026-01-01T00:00:00Z"),
-        ("subject", "enwiki/1"),
-        ("partitionkey", "1"),
-        ("stream", "mediawiki.page_change.v1"),
-        ("wikiid", "dewiki"),
-        ("model", "articletopic"),
+        pytest.param("score", {"page_id": 5}, "partitionkey", id="page-of-a-score"),
+        pytest.param("score", {"rev_id": 5}, "subject", id="revision-of-a-score"),
+        pytest.param("score", {"database": "dewiki"}, "wikiid", id="wiki-of-a-score"),
+        pytest.param("prediction", {"page": {"page_id": 5}}, "partitionkey", id="page"),
+        pytest.param("prediction", {"revision": {"rev_id": 5}}, "subject", id="revision"),
+        pytest.param("prediction", {"wiki_id": "dewiki"}, "wikiid", id="wiki"),
+        pytest.param(
+            "prediction", {"predicted_classification": {"model_name": "x"}}, "model", id="model"
+        ),
+        pytest.param("tags", {"page": {"page_id": 5}}, "partitionkey", id="page-of-tags"),
+        pytest.param("tags", {"wiki_id": "dewiki"}, "wikiid", id="wiki-of-tags"),
+        pytest.param("tags", {"dt": "2026-01-01T00:00:00Z"}, "time", id="time-of-tags"),
     ],
 )
-def test_attribute_of_a_prediction_that_contradicts_its_data_is_found(
-    name: str, wrong: str
+def test_data_of_a_reply_that_contradicts_its_attributes_is_found(
+    kind: str, change: dict[str, Any], name: str
 ) -> None:
-    """The attributes are made from the data; egress and Triggers rely on it."""
-    checked = check(sent(our_reply(DRAFTTOPIC), **{name: wrong}))
+    """Each fact is looked for where the schema of its kind has it."""
+    assert ("attribute_differs", f"/{name}") in said(altered(kind, data=change))
 
-    assert "attribute_differs" in found(checked)
-    assert f"/{name}" in {finding.place for finding in checked.findings}
+
+@pytest.mark.parametrize(
+    ("kind", "change", "place"),
+    [
+        pytest.param("score", {"database": 1}, "/data/database", id="wiki-of-a-score"),
+        pytest.param("prediction", {"wiki_id": ["x"]}, "/data/wiki_id", id="wiki"),
+        pytest.param("prediction", {"page": {"page_id": "5"}}, "/data/page/page_id", id="page"),
+        pytest.param("prediction", {"page": 1}, "/data/page", id="no-page"),
+        pytest.param(
+            "prediction", {"revision": {"rev_id": True}}, "/data/revision/rev_id", id="revision"
+        ),
+        pytest.param(
+            "prediction",
+            {"predicted_classification": {"model_name": 1}},
+            "/data/predicted_classification/model_name",
+            id="model",
+        ),
+        pytest.param("tags", {"page": {"page_id": 0.5}}, "/data/page/page_id", id="page-of-tags"),
+    ],
+)
+def test_fact_that_a_document_has_of_a_wrong_type_is_said_once(
+    kind: str, change: dict[str, Any], place: str
+) -> None:
+    """What is wrong with the document is not said of the attributes too."""
+    assert said(altered(kind, data=change)) == [("document_invalid", place)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"predicted_classification": None}, {"page": {"page_id": 74118302.0}}],
+    ids=["classification", "page"],
+)
+def test_prediction_that_its_schema_allows_has_no_finding(change: dict[str, Any]) -> None:
+    """The schema does not ask for a classification, and takes 1.0 for an integer."""
+    assert said(altered("prediction", data=change)) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "over", "finding"),
+    [
+        pytest.param(
+            "prediction",
+            {"stream": "mediawiki.page_revert_risk_prediction_change.v1"},
+            ("stream_not_allowed", "/data/meta/stream"),
+            id="stream",
+        ),
+        pytest.param(
+            "score",
+            {"stream": "mediawiki.revision_score_damaging"},
+            ("stream_not_allowed", "/data/meta/stream"),
+            id="stream-of-a-score",
+        ),
+        pytest.param(
+            "tags",
+            {"model": "drafttopic", "source": "/models/drafttopic"},
+            ("attribute_differs", "/model"),
+            id="kind",
+        ),
+    ],
+)
+def test_model_that_publishes_otherwise_is_found(
+    kind: str, over: dict[str, str], finding: tuple[str, str]
+) -> None:
+    """A row has its streams and its kind of document; the rest is somebody else's."""
+    data = {"meta": {"stream": over.get("stream", REPLIES[kind]["stream"])}}
+
+    assert said(altered(kind, data=data, **over)) == [finding]
+
+
+@pytest.mark.parametrize(
+    ("kind", "model"),
+    [("score", "drafttopic"), ("prediction", "article-country"), ("tags", "<row>")],
+)
+def test_model_that_no_attribute_names_is_that_of_the_document(kind: str, model: str) -> None:
+    """Tags leave open whose they are, so no row's name is put in."""
+    checked = check(altered(kind, drop="model", source="/x"))
+
+    assert {each.place: each.problem for each in checked.findings} == {
+        "/source": f"is '/x', has to be '/models/{model}'",
+        "/model": f"is missing, has to be '{model}'",
+    }
+
+
+def test_stream_named_by_the_caller_is_allowed_to_a_reply() -> None:
+    """A stream can be declared that this version does not know."""
+    other = "mediawiki.page_prediction_change.v2"
+    content = altered("prediction", stream=other, data={"meta": {"stream": other}})
+
+    assert found(check(content)) == ["stream_not_allowed"]
+    assert found(check(content, streams=(other,))) == []
 
 
 @pytest.mark.parametrize("name", ["pagechangekind", "namespaceid", "isredirect", "wikidomain"])
@@ -445,11 +610,60 @@ def test_stream_named_by_the_caller_is_allowed() -> None:
     assert found(check(content, streams=("mediawiki.revision_score_new",))) == []
 
 
+MADE = {
+    "score": revision_score,
+    "prediction": prediction_classification,
+    "tags": weighted_tags,
+}
+
+
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_stream_of_each_row_is_known_in_both_sets(row: Any) -> None:
-    """Production's name and the test set's name are declared for scores."""
+@pytest.mark.parametrize("kind", MADE)
+def test_stream_of_each_row_is_for_its_kind_of_document_alone(kind: str, row: ModelRow) -> None:
+    """Production's name and the test set's name are declared for what the row publishes."""
     for stream in (row.stream, row.test_stream):
-        assert found(check(document(revision_score(meta={"stream": stream})))) == []
+        made = MADE[kind](meta={"stream": stream})
+        right = made["$schema"] == row.output.schema
+
+        assert found(check(document(made))) == ([] if right else ["stream_not_allowed"])
+
+
+@pytest.mark.parametrize("kind", MADE)
+@pytest.mark.parametrize(
+    ("change", "rule", "place"),
+    [
+        pytest.param({"extra": 1}, "document_invalid", "body", id="closed"),
+        pytest.param({"dt": "yesterday"}, "document_invalid", "/dt", id="time"),
+        pytest.param({"meta": {"stream": None}}, "stream_missing", "/meta/stream", id="no-stream"),
+        pytest.param({"meta": {"stream": "x"}}, "stream_not_allowed", "/meta/stream", id="stream"),
+        pytest.param({"meta": {"id": None}}, "meta_id_missing", "/meta/id", id="no-id"),
+        pytest.param({"meta": {"id": "a b"}}, "document_unreadable", "/meta/id", id="unsafe-id"),
+        pytest.param({"$schema": 1}, "schema_uri", "/$schema", id="schema"),
+    ],
+)
+def test_bare_output_of_each_kind_is_judged_by_schema_stream_and_id(
+    kind: str, change: dict[str, Any], rule: str, place: str
+) -> None:
+    """A document that is in no event is judged by what EventGate and egress see of it."""
+    assert said(document(MADE[kind](**change))) == [(rule, place)]
+
+
+@pytest.mark.parametrize(
+    ("schema", "kind"),
+    [
+        ("/mediawiki/page/prediction_classification_change/1.1.0", "prediction"),
+        ("/mediawiki/page/prediction_classification_change/2.0.0", "prediction"),
+        ("/mediawiki/cirrussearch/page_weighted_tags_change/1.0.1", "tags"),
+    ],
+)
+def test_output_of_a_version_that_is_not_known_has_a_warning(schema: str, kind: str) -> None:
+    """What another version allows cannot be told here, so it is no error."""
+    checked = check(document(MADE[kind](**{"$schema": schema})))
+
+    assert [(each.rule, each.severity) for each in checked.findings] == [
+        ("schema_unknown", "warning")
+    ]
+    assert "a version that is not known here" in checked.findings[0].problem
 
 
 @pytest.mark.parametrize(

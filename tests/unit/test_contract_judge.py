@@ -21,7 +21,15 @@ from sinks.contract.probe.target import Target
 from sinks.contract.rows.row import Expected, Role, Row
 from sinks.contract.rows.sample import Sample
 from sinks.contract.rows.tables import ROWS, rows_for
-from tests.factories import PAGE_CHANGE_TYPE, SCORE_TYPE, revision_score
+from sinks.models import MODELS
+from tests.factories import (
+    PAGE_CHANGE_TYPE,
+    SCORE_TYPE,
+    merged,
+    prediction_classification,
+    revision_score,
+    weighted_tags,
+)
 
 BY_NAME = {row.name: row for row in ROWS}
 ROLES: tuple[Role, ...] = ("score-sink", "egress-sink", "http-shim", "any-processor")
@@ -45,9 +53,10 @@ def attributes(number: int = 0) -> dict[str, str]:
 
 def prediction(number: int = 0, **over: Any) -> dict[str, Any]:
     """The data of a right reply to the sample."""
-    sample = sample_of("score-sink")
+    data = sample_of("score-sink").data
+    about = {"page_id": data["page"]["page_id"], "rev_id": data["revision"]["rev_id"]}
     meta = {"id": f"reply-{number}", **over.pop("meta", {})}
-    return revision_score(rev_id=sample.data["revision"]["rev_id"], meta=meta, **over)
+    return revision_score(**{**about, "meta": meta, **over})
 
 
 def binary(given: dict[str, str], data: Any) -> HttpAnswer:
@@ -121,6 +130,9 @@ ANY: Role = "any-processor"
 SHIM: Role = "http-shim"
 INPUT = sample_of("score-sink").attributes
 NO_SCORES = {name: value for name, value in prediction().items() if name != "scores"}
+HIDDEN = "What-nobody-may-know"
+TELLING = prediction(performer={"user_text": HIDDEN, "user_groups": []})
+TOLD = structured({**attributes(), "comment": HIDDEN}, prediction())
 CASES = [
     Case("bytes_after_the_answer", EVENT, replace(EMPTY, stray=b"OK"), "body", ANY),
     Case("bytes_after_the_answer", REFUSED, replace(error(), stray=b"\n"), "body", ANY),
@@ -179,6 +191,11 @@ CASES = [
     Case("prediction_invalid", EVENT, reply(prediction(meta={"id": "other"})), "/meta/id"),
     Case("prediction_invalid", EVENT, reply(NO_SCORES), "/scores"),
     Case("prediction_invalid", EVENT, reply({**prediction(), "rev_id": 1}), "/rev_id"),
+    Case("prediction_invalid", EVENT, reply(prediction(page_id=1)), "/page_id"),
+    Case("prediction_invalid", EVENT, reply(prediction(database="dewiki")), "/database"),
+    Case("prediction_invalid", EVENT, reply(model="damaging"), "ce-model"),
+    Case("hidden_text_published", "hidden_editor_binary", reply(TELLING), "data"),
+    Case("hidden_text_published", "hidden_comment_structured", TOLD, "data"),
     Case(
         "too_slow",
         "body_declared_endless",
@@ -350,6 +367,113 @@ def test_judge_finding_shows_no_control_codes_of_the_sink() -> None:
 
     assert finding.problem.isprintable()
     assert "boom" in finding.problem
+
+
+# --- the prediction of each row -----------------------------------------------------------------
+
+COUNTRY, TAGS = "article-country", "article-country-tags"
+MADE = {made()["$schema"]: made for made in (prediction_classification, weighted_tags)}
+
+
+def made_by(name: str, **over: Any) -> tuple[Sample, dict[str, str], dict[str, Any]]:
+    """The good event for a row, and attributes and data of its reply, members replaced."""
+    row = MODELS[name]
+    sample = probe(TARGET, "score-sink", name).sample
+    page, revision = sample.data["page"]["page_id"], sample.data["revision"]["rev_id"]
+    meta = {"id": "reply-0", "stream": row.stream}
+    if row.output.schema in MADE:
+        about = {"wiki_id": sample.data["wiki_id"], "page": {"page_id": page}}
+        data = MADE[row.output.schema](meta=meta, **about)
+    else:
+        about = {"database": sample.data["wiki_id"], "page_id": page, "rev_id": revision}
+        score = revision_score()["scores"]["drafttopic"]
+        data = revision_score(meta=meta, **about) | {
+            "scores": {name: {**score, "model_name": name}}
+        }
+    if "revision" in data:
+        data["revision"]["rev_id"] = revision
+        data["predicted_classification"]["model_name"] = name
+    given = {**attributes(), "type": row.output_type, "source": f"/models/{name}", "model": name}
+    return sample, given, merged(data, over)
+
+
+def places(name: str, given: dict[str, str] | None = None, **over: Any) -> list[tuple[str, str]]:
+    """What is found in a row's reply whose members are replaced, and where."""
+    sample, right, data = made_by(name, **over)
+    answer = binary({**right, **(given or {})}, data)
+    found = judged(BY_NAME[EVENT], "score-sink", sample, [answer])
+    return [(each.rule, each.place) for each in found]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_judge_prediction_of_each_row_breaks_no_rule(name: str) -> None:
+    """In production's stream, and in that of the test set."""
+    row = MODELS[name]
+
+    assert places(name) == []
+    assert places(name, meta={"stream": row.test_stream}) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "over", "place"),
+    [
+        (COUNTRY, {"predicted_classification": {"model_name": TAGS}}, "model"),
+        (COUNTRY, {"predicted_classification": None}, "model"),
+        (COUNTRY, {"revision": {"rev_id": 1}}, "/revision/rev_id"),
+        (COUNTRY, {"page": {"page_id": 1}}, "/page/page_id"),
+        (COUNTRY, {"wiki_id": "dewiki"}, "/wiki_id"),
+        (COUNTRY, {"meta": {"stream": MODELS[TAGS].stream}}, "/meta/stream"),
+        (COUNTRY, {"meta": {"stream": MODELS["revertrisk-wikidata"].stream}}, "/meta/stream"),
+        (COUNTRY, {"meta": {"id": "other"}}, "/meta/id"),
+        (COUNTRY, {"revision": None}, "data"),
+        (COUNTRY, {"$schema": "/mediawiki/page/prediction_classification_change/1.1.0"}, "data"),
+        (COUNTRY, {"$schema": "/mediawiki/revision/score/3.0.0"}, "data"),
+        (TAGS, {"page": {"page_id": 1}}, "/page/page_id"),
+        (TAGS, {"wiki_id": "dewiki"}, "/wiki_id"),
+        (TAGS, {"meta": {"stream": MODELS[COUNTRY].stream}}, "/meta/stream"),
+        (TAGS, {"weighted_tags": {"set": None}}, "data"),
+        (TAGS, {"weighted_tags": {"set": {"x": [{"tag": "a", "score": 1.5}]}}}, "data"),
+        (TAGS, {"rev_id": 1}, "data"),
+    ],
+)
+def test_judge_wrong_member_of_a_prediction_is_found_at_its_place(
+    name: str, over: dict[str, Any], place: str
+) -> None:
+    """What a document says of model, page and revision is looked for where its schema has it."""
+    place = "/predicted_classification/model_name" if place == "model" else place
+
+    assert places(name, **over) == [("prediction_invalid", place)]
+
+
+def test_judge_tags_of_another_row_are_found_by_their_attribute() -> None:
+    """Both rows of tags have one stream, and tags do not say whose they are."""
+    given = {"model": "revise-tone-task-generator"}
+
+    assert places(TAGS, given) == [("prediction_invalid", "ce-model")]
+
+
+def test_judge_tags_that_are_cleared_break_no_rule() -> None:
+    """No country any more is a prediction, too."""
+    cleared = {"set": None, "clear": ["classification.prediction.articlecountry"]}
+
+    assert places(TAGS, weighted_tags=cleared) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "other"), [(COUNTRY, TAGS), (TAGS, "damaging"), ("damaging", COUNTRY)]
+)
+def test_judge_type_of_another_kind_of_row_is_found(name: str, other: str) -> None:
+    """The type says which Triggers see a reply."""
+    found = places(name, {"type": MODELS[other].output_type})
+
+    assert found == [("not_this_rows_prediction", "ce-type")]
+
+
+def test_judge_tags_with_the_type_of_the_prediction_feed_themselves() -> None:
+    """What the row reads is itself a reply, and must not be taken for its own."""
+    found = places(TAGS, {"type": MODELS[COUNTRY].output_type})
+
+    assert found == [("reply_feeds_itself", "ce-type")]
 
 
 # --- anything at all ----------------------------------------------------------------------------

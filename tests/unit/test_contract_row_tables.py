@@ -13,11 +13,20 @@ from typing import Any
 
 import pytest
 
-from sinks import cloudevent, deployed, inputs
+from sinks import cloudevent, deployed, inputs, wikis
+from sinks.contract.probe.good_event import model_of
 from sinks.contract.probe.run import InvalidSample, probe
 from sinks.contract.probe.target import Target
 from sinks.contract.rows.row import Role, Row
-from sinks.contract.rows.sample import Sample, edited, envelope, members, post
+from sinks.contract.rows.sample import (
+    Sample,
+    attributes_of,
+    document,
+    edited,
+    envelope,
+    members,
+    post,
+)
 from sinks.contract.rows.script import (
     AwaitInterim,
     EndSending,
@@ -28,28 +37,118 @@ from sinks.contract.rows.script import (
     header,
 )
 from sinks.contract.rows.tables import ROWS, rows_for
-from sinks.models import MODELS, Conditions, unwanted
+from sinks.model_row import Conditions, unwanted
+from sinks.models import MODELS
+from sinks.relaying import load_outputs
+from tests.factories import prediction_classification, revision_score, weighted_tags
 
 ROLES: tuple[Role, ...] = ("score-sink", "egress-sink", "http-shim", "any-processor")
 _DOMAIN = r'"domain": "([^"]*)"'
 MAX_ACTS, MAX_BYTES, MAX_CONNECTIONS, MAX_SECONDS = 120, 8 * 2**20, 20, 5.0
 # A URL's own query has to survive the rows that add one.
 SAMPLES = {role: probe(Target("127.0.0.1", 1, "sink", query="x=1"), role).sample for role in ROLES}
+TAGS = "article-country-tags"
+OF_PREDICTIONS = probe(Target("127.0.0.1", 1, "sink"), "score-sink", TAGS).sample
 
 
 def script(row: Row, role: Role) -> Script:
-    return row.make(SAMPLES[role])
+    """What a row does; one that is not for changes of pages starts from a prediction."""
+    changes = "drafttopic" in row.models
+    return row.make(SAMPLES[role] if changes or role != "score-sink" else of_its_models(row))
+
+
+def of_its_models(row: Row) -> Sample:
+    """The good event of the first model that the row is for."""
+    return probe(Target("127.0.0.1", 1, "sink"), "score-sink", min(row.models)).sample
+
+
+# --- the good event -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_sample_for_an_expected_row_is_a_change_that_the_row_scores(name: str) -> None:
-    """A probe that expects a row's prediction starts from an edit on one of the row's wikis."""
+    """A probe that expects a row's prediction starts from what the row takes, on a wiki of its."""
+    row = MODELS[name]
     sample = probe(Target("127.0.0.1", 1, "sink"), "score-sink", name).sample
-    change = inputs.parse(sample.data, inputs.load_readers())
-    conditions = Conditions(deployed.load("production"), 0, datetime.now(UTC))
+    change = inputs.parse(sample.data, inputs.load_readers(row.wanted.titles))
+    known = wikis.load()
+    conditions = Conditions(deployed.load("production"), known, 0, datetime.now(UTC))
 
-    assert unwanted(MODELS[name], change, conditions) is None
-    assert sample.attributes["source"] == f"/mediawiki/{change.wiki_id}"
+    assert unwanted(row, change, conditions) is None
+    assert change.meta.domain == known[change.wiki_id].domain
+    assert change.meta.uri == f"https://{change.meta.domain}/wiki/{change.page.page_title}"
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("drafttopic", "/mediawiki/enwiki"),
+        ("reverted", "/mediawiki/bnwiki"),
+        ("itemtopic", "/mediawiki/wikidatawiki"),
+        ("revertrisk-wikidata", "/mediawiki/wikidatawiki"),
+        ("revise-tone-task-generator", "/mediawiki/enwiki"),
+        (TAGS, "/models/article-country"),
+    ],
+)
+def test_sample_for_an_expected_row_comes_from_where_such_events_come(
+    name: str, source: str
+) -> None:
+    """English Wikipedia where the row scores that; tags are made of another row's prediction."""
+    sample = probe(Target("127.0.0.1", 1, "sink"), "score-sink", name).sample
+
+    assert sample.attributes["source"] == source
+    assert sample.target == f"/models/{name}"
+
+
+@pytest.mark.parametrize("name", ["revision_score", "prediction_classification", "weighted_tags"])
+def test_document_of_the_kit_is_one_that_egress_publishes(name: str) -> None:
+    """Each kind of output comes with the kit, as its schema allows it."""
+    data = document(name)
+
+    load_outputs()[data["$schema"]].validate(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "source"),
+    [
+        (revision_score(), "/models/drafttopic"),
+        (prediction_classification(), "/models/article-country"),
+        (
+            prediction_classification(predicted_classification={"model_name": "damaging"}),
+            "/models/damaging",
+        ),
+        (prediction_classification(predicted_classification=None), "/models/outlink-topic-model"),
+        (weighted_tags(), "/models/article-country-tags"),
+    ],
+    ids=["score", "prediction", "model", "no_model", "tags"],
+)
+def test_bare_document_travels_with_the_source_of_who_makes_it(
+    data: dict[str, Any], source: str
+) -> None:
+    """Whose it is says the document; where it does not, a row that makes such documents."""
+    assert attributes_of(data)["source"] == source
+
+
+@pytest.mark.parametrize(
+    ("role", "url", "row", "model"),
+    [
+        ("score-sink", "/", None, "drafttopic"),
+        ("score-sink", "/models/revertrisk-wikidata", None, "revertrisk-wikidata"),
+        ("score-sink", "/models/damaging?a=b", None, "damaging"),
+        ("score-sink", "http://127.0.0.1:8081/models/damaging", None, "damaging"),
+        ("score-sink", "/models/damaging", "goodfaith", "goodfaith"),
+        ("score-sink", "/models/nope", None, "drafttopic"),
+        ("score-sink", "/proxy/models/damaging", None, "drafttopic"),
+        ("any-processor", "/models/damaging", None, "drafttopic"),
+        ("any-processor", "/", "damaging", "damaging"),
+        ("egress-sink", "/models/damaging", None, "drafttopic"),
+    ],
+)
+def test_model_of_a_probe_is_the_expected_one_or_that_of_the_url(
+    role: Role, url: str, row: str | None, model: str
+) -> None:
+    """The path of a score-sink names its row; what other paths mean nobody knows."""
+    assert model_of(role, url, row) == model
 
 
 # --- the tables ---------------------------------------------------------------------------------
@@ -78,8 +177,43 @@ def test_rows_for_a_role_are_its_rows_in_order(role: Role) -> None:
     """What a role is asked does not depend on anything but the tables."""
     rows = rows_for(role)
 
-    assert rows == tuple(row for row in ROWS if role in row.roles)
+    assert rows == tuple(row for row in ROWS if role in row.roles and "drafttopic" in row.models)
     assert len(rows) > 80
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("drafttopic", {"prediction_for_a_page_change", "ignored_wiki"}),
+        (
+            "article-country",
+            {
+                *("prediction_for_a_page_change", "ignored_unsupported_wiki"),
+                *("ignored_talk_page", "ignored_redirect"),
+            },
+        ),
+        (
+            TAGS,
+            {
+                *("page_change_for_a_prediction", "ignored_unsupported_wiki"),
+                *("ignored_talk_page", "ignored_redirect", "ignored_other_model"),
+            },
+        ),
+    ],
+)
+def test_rows_for_a_model_are_those_of_its_conditions(name: str, more: set[str]) -> None:
+    """What one model ignores another one scores, so a few rows are for some models only."""
+    every = {row.name for row in rows_for("score-sink") if row.models == frozenset(MODELS)}
+
+    own = {row.name for row in rows_for("score-sink", name)} - every
+
+    assert own == {f"{row}_{mode}" for row in more for mode in ("binary", "structured")}
+
+
+def test_rows_are_each_for_some_model() -> None:
+    """A row that is for none, or for one that is gone, would never be put to anybody."""
+    assert [row.name for row in ROWS if not row.models or row.models - set(MODELS)] == []
+    assert [row.name for row in ROWS if len(row.models) < len(MODELS) and len(row.roles) > 1] == []
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -92,6 +226,15 @@ def test_rows_scripts_are_the_same_each_time(role: Role) -> None:
 
     assert different == []
     assert sample == before
+
+
+def test_rows_scripts_that_start_from_a_prediction_are_the_same_each_time() -> None:
+    """The rows of what feeds on another row's event are as repeatable as the others."""
+    before = copy.deepcopy(OF_PREDICTIONS)
+    rows = rows_for("score-sink", TAGS)
+
+    assert [row.name for row in rows if row.make(before) != row.make(OF_PREDICTIONS)] == []
+    assert before == OF_PREDICTIONS
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -154,6 +297,37 @@ def test_rows_for_a_sink_that_passes_on_send_only_canaries(role: Role) -> None:
     assert {name: found for name, found in domains.items() if found - {"canary"}} == {}
     # Chunks of one byte hide the word, but are those of the same event.
     assert [name for name, found in domains.items() if not found] == ["body_chunked"]
+
+
+@pytest.mark.parametrize(
+    ("stream", "sent"),
+    [
+        (
+            "mediawiki.revision_score_damaging",
+            {
+                "mediawiki.article_country_prediction_change.v1",
+                "mediawiki.cirrussearch.page_weighted_tags_change.v1",
+            },
+        ),
+        (
+            "mediawiki.revision-score-test",
+            {"mediawiki.page_prediction_change.rc0", "mediawiki.page_weighted_tags_change.rc0"},
+        ),
+    ],
+    ids=["production", "test"],
+)
+def test_rows_for_egress_stay_in_the_set_of_streams_of_its_good_event(
+    stream: str, sent: set[str]
+) -> None:
+    """An egress that publishes to one set has to refuse the other."""
+    data = revision_score(meta={"stream": stream, "domain": "canary"})
+    made = probe(Target("127.0.0.1", 1, "sink"), "egress-sink", event=own(data=data))
+    acts = [row.make(made.sample) for row in made.rows if "_relayed_" in row.name]
+
+    texts = [text for act in acts for text in documents(act)]
+
+    assert {each for text in texts for each in re.findall(r'"stream": "([^"]*)"', text)} == sent
+    assert len(texts) == 6
 
 
 def split(raw: bytes) -> tuple[dict[str, str], bytes]:
@@ -232,6 +406,16 @@ def test_own_event_that_the_rows_cannot_change_is_refused(
     """Who brings an event is told what it lacks, before anything is sent."""
     with pytest.raises(InvalidSample, match=rf"cannot be made of the event \({lacking}\)"):
         own_sample(role, data=data)
+
+
+def test_own_event_for_a_row_that_reads_predictions_has_to_be_one() -> None:
+    """A page change has no model whose name a row could change."""
+    target = Target("127.0.0.1", 1, "sink")
+
+    with pytest.raises(InvalidSample, match="predicted_classification"):
+        probe(target, "score-sink", TAGS, event=own(data=dict(SAMPLES["score-sink"].data)))
+
+    assert probe(target, "score-sink", TAGS, event=own(data=dict(OF_PREDICTIONS.data))).requests
 
 
 @pytest.mark.parametrize("role", ROLES)

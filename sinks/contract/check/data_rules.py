@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, Literal
 
-from sinks import inputs, page_change, revision_create, revision_score
+from sinks import inputs
 from sinks.cloudevent import NoData
 from sinks.contract.check.reading import Reading
 from sinks.contract.check.rules import found, shown
@@ -19,13 +19,15 @@ from sinks.contract.finding import Finding
 from sinks.envelope import event_type
 from sinks.errors import InvalidEvent, safe_id
 from sinks.inputs import Readers
+from sinks.models import ROWS
 from sinks.schema import DocumentSchema, output_schema
 
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
+OUTPUT_TITLES: Final = frozenset(row.output.title for row in ROWS)
 _MAX_SCHEMA_FINDINGS: Final = 20
 # Up to this size all that a schema refuses is looked for; one problem a byte would take minutes.
 _MAX_BYTES_FOR_ALL: Final = 64 * 1024
-_KNOWN_TITLES: Final = (page_change.TITLE, revision_create.TITLE, revision_score.TITLE)
+_KNOWN_TITLES: Final = OUTPUT_TITLES.union(inputs.CHANGES)
 
 # How a document's schema is known here: as published, by the members that our sinks read, not.
 Known = Literal["exactly", "as read", "no"]
@@ -47,8 +49,8 @@ def readers() -> Readers:
 
 def own_types() -> frozenset[str]:
     """Return the event types that are ours: of what our sinks read and make."""
-    made = event_type(revision_score.TITLE, int(revision_score.VERSION.partition(".")[0]))
-    return frozenset(event_type(title, major) for title, major in readers()) | {made}
+    made = frozenset(row.output_type for row in ROWS)
+    return made.union(event_type(title, major) for title, major in readers())
 
 
 def schema_for(document: Mapping[str, Any]) -> Schemas:
@@ -163,7 +165,7 @@ def _meta_findings(
         problem = f"is {shown(stream)}, which is for {KNOWN[stream]}, not for {title}"
         yield found("stream_not_allowed", place, problem)
     elif stream not in KNOWN and stream not in streams:
-        slug = "stream_not_allowed" if title == revision_score.TITLE else "stream_unknown"
+        slug = "stream_not_allowed" if title in OUTPUT_TITLES else "stream_unknown"
         known = ", ".join(streams_of(title)) or "none of this schema"
         yield found(slug, place, f"is {shown(stream)}; known: {known}")
     if stream == inputs.PRIVATE_STREAM:
@@ -171,6 +173,6 @@ def _meta_findings(
     identity = reading.pointer("/meta/id")
     if "id" not in meta:
         yield found("meta_id_missing", identity, "is missing")
-    elif title == revision_score.TITLE and safe_id(meta["id"]) is None:
+    elif title in OUTPUT_TITLES and safe_id(meta["id"]) is None:
         problem = 'has to be 1-128 printable ASCII without space, ", %'
         yield found("document_unreadable", identity, problem)

@@ -113,7 +113,7 @@ DOCUMENT_RULES: Final[Mapping[str, Rule]] = {
         "make the attribute from the data",
     ),
     "random_id": Rule(
-        "a prediction's id is made from the event that caused it",
+        "the id of a reply of ours is made from the event that caused it",
         f"{_OURS}: a redelivery makes the same event, so duplicates are seen",
         "make it a UUID version 5 of source and id of the cause, model and type",
         "warning",

@@ -11,7 +11,7 @@ import click
 from sinks import cloudevent, jsondata
 from sinks.contract import terminal
 from sinks.contract.probe import report
-from sinks.contract.probe.run import InvalidSample, Probe, Result, Unreachable, kind_of
+from sinks.contract.probe.run import InvalidSample, Probe, Result, Unreachable
 from sinks.contract.probe.run import probe as probe_of
 from sinks.contract.probe.target import ANSWER_SECONDS, InvalidTarget, target_of
 from sinks.contract.rows.row import Role, Row
@@ -154,7 +154,7 @@ def _event(file: Any, role: Role) -> dict[str, Any] | None:
     try:
         document = jsondata.loads(raw)
         if isinstance(document, dict) and "$schema" in document and "specversion" not in document:
-            return {**attributes_of(kind_of(role), document), "data": document}
+            return {**attributes_of(document), "data": document}
         event = cloudevent.decode({"content-type": cloudevent.STRUCTURED_JSON}, raw)
     except SinkError as error:
         raise ended(f"--event: {error.detail}") from None

@@ -78,7 +78,7 @@ def _as_expected(
     if kind == "ignored" and seen.reply is not None:
         return [row.broken("unwanted_event_answered", "body", what)]
     if kind == "good" and seen.reply is not None:
-        found = good_reply(row, sample, seen.reply)
+        found = good_reply(row, expected, sample, seen.reply)
         return found or (_ours(row, expected, seen) if role in OURS else [])
     if kind == "good" and sample.row and seen.reply is None:
         problem = f"{answer.status} and nothing, but row {sample.row} has to reply"

@@ -7,17 +7,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sinks import deployed
 from sinks.contract.finding import Finding
+from sinks.contract.probe.good_event import good_event, model_of
 from sinks.contract.probe.heard import Silence
 from sinks.contract.probe.judge import judged
 from sinks.contract.probe.target import Target
 from sinks.contract.probe.wire import perform
 from sinks.contract.rows.row import Role, Row
-from sinks.contract.rows.sample import Sample, attributes_of, document, post
+from sinks.contract.rows.sample import Sample, post
 from sinks.contract.rows.tables import rows_for
 
-_PATHS: Final[Mapping[Role, str]] = {"score-sink": "/models/{row}", "http-shim": "/events"}
+_PATHS: Final[Mapping[Role, str]] = {"score-sink": "/models/{model}", "http-shim": "/events"}
 _LOST_IN_A_ROW: Final = 3
 
 
@@ -43,15 +43,17 @@ class Probe:
     """A sink and what it is to be asked.
 
     sample:  the good event; where it has no row, 202 is as good as a reply.
+    model:   of a score-sink: the model whose conditions hold.
     """
 
     target: Target
     role: Role
     sample: Sample
+    model: str
 
     @property
     def rows(self) -> tuple[Row, ...]:
-        return rows_for(self.role)
+        return rows_for(self.role, self.model)
 
     @property
     def requests(self) -> int:
@@ -113,10 +115,11 @@ def probe(
     event:    the good event as a structured CloudEvent; None: one that comes with the kit.
     raises:   InvalidSample.
     """
-    attributes, data = _good_event(role, row) if event is None else _own_event(event)
+    model = model_of(role, target.path, row)
+    attributes, data = good_event(role, model) if event is None else _own_event(event)
     path = target.path
     if path == "/":
-        path = _PATHS.get(role, "/").format(row=row or "drafttopic")
+        path = _PATHS.get(role, "/").format(model=model)
     # A sink may reply to those alone that say so, as Knative's brokers always do.
     sent = {"Prefer": "reply", **(headers or {})}
     sample = Sample(
@@ -127,37 +130,10 @@ def probe(
         target.authority,
         tuple((name, value.encode("latin-1")) for name, value in sent.items()),
     )
+    made = Probe(target, role, sample, model)
     if event is not None:
-        _check(sample, role)
-    return Probe(target, role, sample)
-
-
-def _good_event(role: Role, row: str | None) -> tuple[dict[str, str], dict[str, Any]]:
-    name = kind_of(role)
-    data = document(name)
-    if row is not None:
-        data = _on_a_wiki_of(row, data)
-    if role in ("egress-sink", "http-shim"):
-        # What is relayed or routed must not be taken for a real change by anybody.
-        data["meta"] = {**data["meta"], "domain": "canary"}
-    return attributes_of(name, data), data
-
-
-def kind_of(role: Role) -> str:
-    """Return which document a sink of this role takes: `page_change` or `revision_score`."""
-    return "revision_score" if role == "egress-sink" else "page_change"
-
-
-def _on_a_wiki_of(row: str, data: dict[str, Any]) -> dict[str, Any]:
-    """The same edit, on a wiki that the row scores: English Wikipedia if it can be."""
-    isvcs = deployed.load("production")
-    wikis = sorted(name.removesuffix(f"-{row}") for name in isvcs if name.endswith(f"-{row}"))
-    if not wikis or data["wiki_id"] in wikis:
-        return data
-    wiki = wikis[0]
-    domain = f"{wiki.removesuffix('wiki')}.wikipedia.org"
-    domain = "www.wikidata.org" if wiki == "wikidatawiki" else domain
-    return {**data, "wiki_id": wiki, "meta": {**data["meta"], "domain": domain}}
+        _check(made)
+    return made
 
 
 def _own_event(event: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
@@ -165,10 +141,10 @@ def _own_event(event: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Any]
     return {name: str(value) for name, value in kept.items()}, event["data"]
 
 
-def _check(sample: Sample, role: Role) -> None:
-    for row in rows_for(role):
+def _check(made: Probe) -> None:
+    for row in made.rows:
         try:
-            row.make(sample)
+            row.make(made.sample)
         except (KeyError, TypeError) as error:
             raise InvalidSample(
                 f"row {row.name} cannot be made of the event ({error}): its data has to be a"

@@ -5,7 +5,6 @@ source: knative/specs, specs/eventing/data-plane.md; knative/eventing, pkg/broke
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
@@ -14,21 +13,16 @@ from sinks.contract.rows.row import (
     GOOD,
     OURS,
     SANE,
-    SCORE,
     SINKS,
     Demand,
     Expected,
     Row,
-    in_both_modes,
 )
 from sinks.contract.rows.sample import (
-    Change,
     Make,
     Sample,
     changed,
-    member,
     post,
-    post_document,
     posts,
 )
 from sinks.contract.rows.script import header, target
@@ -122,29 +116,6 @@ _OTHER_EVENTS: Final = Demand(
     relation="other_event",
 )
 
-
-_UNWANTED: Final[Mapping[str, tuple[str, Change]]] = {
-    "canary": ("canary", member("meta/domain", "canary")),
-    "delete": ("page_change_kind", member("page_change_kind", "delete")),
-    "new_kind": ("page_change_kind", member("page_change_kind", "something_new")),
-    "wiki": ("wiki_not_deployed", member("wiki_id", "nosuchwiki")),
-    "hidden": ("hidden_content", member("revision/is_content_visible", False)),
-    "private": ("private_stream", member("meta/stream", "mediawiki.page_change.private.v1")),
-}
-_IGNORED: Final = tuple(
-    row
-    for name, (reason, change) in _UNWANTED.items()
-    for row in Demand(
-        SCORE,
-        "sinks: the rows' conditions; Knative data plane: 202 and empty is done with",
-        "a change that the model does not score must be neither repeated nor answered",
-        "answer 202 and nothing",
-    ).rows(
-        in_both_modes({f"ignored_{name}": partial(post_document, change)}),
-        Expected("ignored", 202, reason),
-    )
-)
-
 _DEADLINES: Final = (
     *Demand(
         SINKS,
@@ -168,6 +139,5 @@ ROWS: Final[tuple[Row, ...]] = (
     *_QUERY,
     *_REDELIVERY,
     *_OTHER_EVENTS,
-    *_IGNORED,
     *_DEADLINES,
 )

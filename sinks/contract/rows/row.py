@@ -9,6 +9,7 @@ from typing import Final, Literal
 from sinks.contract.finding import Finding
 from sinks.contract.rows.sample import Make, Sample
 from sinks.contract.rows.script import Hear
+from sinks.models import MODELS
 
 Role = Literal["score-sink", "egress-sink", "http-shim", "any-processor"]
 
@@ -21,6 +22,7 @@ PROCESSORS: Final[frozenset[Role]] = SINKS | {"any-processor"}
 SCORE: Final[frozenset[Role]] = frozenset(("score-sink",))
 EGRESS: Final[frozenset[Role]] = frozenset(("egress-sink",))
 SHIM: Final[frozenset[Role]] = frozenset(("http-shim",))
+ALL_MODELS: Final = frozenset(MODELS)
 
 # Why so many rows matter.
 NOT_AN_EVENT: Final = "a 5xx is repeated ten times, a 2xx loses the event"
@@ -44,6 +46,7 @@ class Expected:
         direct     anything but a redirect or a 5xx
 
     silent:     whether no answer at all is right too.
+    never:      a word that may not stand in a reply: it was hidden.
 
     What only our own sinks promise:
 
@@ -61,6 +64,7 @@ class Expected:
     reason: str | None = None
     names: str | None = None
     silent: bool = False
+    never: str | None = None
     within: float | None = None
     mode: str | None = None
     continued: bool = False
@@ -75,11 +79,13 @@ class Row:
     """One row.
 
     name:      a slug, unique in all tables.
+    roles:     the sinks that it is for.
     clause:    the party that demands it, and where it says so.
     why:       what goes wrong in production otherwise.
     fix:       what to do about it.
     relation:  of all good replies of the row: one and the same event; one id, though the data may
                repeat attributes that were sent in another way; or different events.
+    models:    of a score-sink: the models that it is for.
     """
 
     name: str
@@ -90,6 +96,7 @@ class Row:
     why: str
     fix: str
     relation: Relation | None = None
+    models: frozenset[str] = ALL_MODELS
 
     @property
     def leaves_no_trace(self) -> bool:
@@ -122,19 +129,21 @@ def malformed(names: str | None = None, reason: str = "malformed_event") -> Expe
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What several rows have in common: who demands it, why it matters, what to do."""
+    """What several rows have in common: whom it is for, who demands it, why, and what to do."""
 
     roles: frozenset[Role]
     clause: str
     why: str
     fix: str
+    models: frozenset[str] = ALL_MODELS
 
     def rows(
         self, cases: Mapping[str, Make], *expected: Expected, relation: Relation | None = None
     ) -> tuple[Row, ...]:
         """Return one row for each case, all with the same expectation."""
+        why = (self.clause, self.why, self.fix)
         return tuple(
-            Row(name, self.roles, make, expected, self.clause, self.why, self.fix, relation)
+            Row(name, self.roles, make, expected, *why, relation, self.models)
             for name, make in cases.items()
         )
 

@@ -16,10 +16,13 @@ from urllib.parse import quote
 from cloudevents.conversion import to_binary, to_structured
 from cloudevents.http import CloudEvent
 
+from sinks.contract.facts import facts_of
 from sinks.contract.rows.script import Edit, Hear, Request, Script, Send
 from sinks.envelope import event_type
 from sinks.inputs import schema_of
+from sinks.models import ROWS
 
+DEFAULT_MODEL: Final = "drafttopic"  # a probe's that names none
 _SAMPLES: Final = Path(__file__).parent.parent / "samples"
 # What needs no percent-encoding in a header: printable ASCII without space, `"` and `%`.
 _PLAIN: Final = "".join(c for c in map(chr, range(0x21, 0x7F)) if c not in '"%')
@@ -48,6 +51,10 @@ class Sample:
         """Return the sample with another document."""
         return replace(self, data=data)
 
+    def with_document(self, data: Mapping[str, Any]) -> Sample:
+        """Return the sample as an event of another kind, with its attributes."""
+        return replace(self, data=data, attributes=attributes_of(data))
+
     def with_attributes(self, **attributes: str) -> Sample:
         """Return the sample with more, or other, attributes."""
         return replace(self, attributes={**self.attributes, **attributes})
@@ -74,21 +81,27 @@ def _field(name: str, value: str) -> bytes:
 
 
 def document(name: str) -> dict[str, Any]:
-    """Return one of the documents that come with the kit: `page_change` or `revision_score`."""
+    """Return one of the documents that come with the kit, by the name of its file."""
     loaded: dict[str, Any] = json.loads((_SAMPLES / f"{name}.json").read_bytes())
     return loaded
 
 
-def attributes_of(name: str, data: Mapping[str, Any]) -> dict[str, str]:
-    """Return the attributes that a document of this kind travels with; raises InvalidEvent."""
+def attributes_of(data: Mapping[str, Any]) -> dict[str, str]:
+    """Return the attributes that a document travels with; raises InvalidEvent, KeyError."""
+    title, major = schema_of(data)
     return {
         "id": str(data["meta"]["id"]),
-        "source": "/models/drafttopic"
-        if name == "revision_score"
-        else f"/mediawiki/{data['wiki_id']}",
-        "type": event_type(*schema_of(data)),
+        "source": _source(title, data),
+        "type": event_type(title, major),
         "time": data["dt"],
     }
+
+
+def _source(title: str, data: Mapping[str, Any]) -> str:
+    makers = [row.name for row in ROWS if row.output.title == title]
+    if not makers:
+        return f"/mediawiki/{data['wiki_id']}"
+    return f"/models/{(*facts_of(data).models, *makers)[0]}"
 
 
 Make = Callable[[Sample], Script]
@@ -138,6 +151,10 @@ def member(pointer: str, value: Any) -> Change:
         return kept if inner is None else {**kept, first: inner}
 
     return change
+
+
+# Nobody takes it for a real change, or for a real prediction.
+canary: Final[Change] = member("meta/domain", "canary")
 
 
 def after_the_usual(mode: str, *edits: Edit) -> Make:
