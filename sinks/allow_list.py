@@ -17,14 +17,16 @@ Copy = Callable[[Any, str], Any]
 def copier(schema: Mapping[str, Any]) -> Copy:
     """Return what copies a value by a draft-07 schema that is a plain tree.
 
-    Objects keep the members that `properties` names; an object without it is left out, because
-    nobody knows what is in it. Times become UTC text, integers such as 1.0 become 1. A value of
-    another type than the schema's is kept as it is, for the schema to refuse.
+    Objects, in arrays too, keep the members that `properties` names; an object without it is left
+    out, because nobody knows what is in it. Times become UTC text, integers such as 1.0 become 1. A
+    value of another type than the schema's is kept as it is, for the schema to refuse.
     raises: InvalidEvent(invalid_time) when called.
     """
     kind, properties = schema.get("type"), schema.get("properties")
     if kind == "object" and properties:
         return _object({name: copier(inner) for name, inner in properties.items() if _known(inner)})
+    if kind == "array" and "items" in schema:
+        return _array(copier(schema["items"]))
     if schema.get("format") == "date-time":
         return _time
     if kind == "integer":
@@ -45,6 +47,15 @@ def _object(members: Mapping[str, Copy]) -> Copy:
             for name, copy_member in members.items()
             if name in value
         }
+
+    return copy
+
+
+def _array(copy_item: Copy) -> Copy:
+    def copy(value: Any, pointer: str) -> Any:
+        if not isinstance(value, list):
+            return value
+        return [copy_item(item, f"{pointer}/{index}") for index, item in enumerate(value)]
 
     return copy
 

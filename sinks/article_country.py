@@ -17,7 +17,7 @@ def request(change: PageChange, wiki: Wiki) -> dict[str, Any]:
 
     The server makes a host name of `lang`, so it is the domain's label and not the language.
     """
-    return {"lang": wiki.label, "title": change.page.page_title}
+    return {"lang": wiki.host_label, "title": change.page.page_title}
 
 
 def prediction(answer: Any, change: PageChange, model: str) -> Prediction:

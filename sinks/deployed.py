@@ -1,4 +1,4 @@
-"""Which InferenceServices of the revscoring family exist: the only source of isvc names."""
+"""Which InferenceServices of single wikis exist; the others stand in the table of models."""
 
 from __future__ import annotations
 

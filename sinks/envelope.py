@@ -56,7 +56,7 @@ def page_change_event(
         **_common(change, schema_base_uri + change.schema, change.dt),
         "stream": meta.stream,
     }
-    if meta.domain is not None and _DOMAIN.fullmatch(meta.domain):
+    if meta.domain is not None and is_domain(meta.domain):
         attributes["wikidomain"] = meta.domain
     if change.page_change_kind is not None and is_sendable("x", change.page_change_kind):
         attributes["pagechangekind"] = change.page_change_kind
@@ -91,6 +91,11 @@ def reply_event(
     if safe_id(cause.id):
         attributes["causationid"] = cause.id
     return Event(attributes | trace_of(cause.attributes), document, cause.mode)
+
+
+def is_domain(text: str) -> bool:
+    """True for a DNS name in lower case."""
+    return _DOMAIN.fullmatch(text) is not None
 
 
 def _common(change: PageChange, dataschema: str, time: str) -> dict[str, str]:

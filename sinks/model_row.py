@@ -25,14 +25,14 @@ Family = Literal["revscoring", "outlink", "article-country", "revertrisk", "revi
 class Wanted:
     """Which changes a row scores.
 
-    titles:       schema titles of the documents that it reads.
-    model_name:   of whose prediction events it reads, if it reads these.
-    kinds:        page_change_kinds; a revision-create is always of a wanted kind.
-    wiki_group:   all wikis of this group of the table of wikis; None: none by group.
-    wikis:        wiki_ids besides; None with no group: where an InferenceService is deployed.
-    unable:       wiki_ids of the group that the predictor cannot answer for.
-    namespaces:   None is all.
-    redirects:    whether redirects too.
+    titles:          schema titles of the documents that it reads.
+    model_name:      of whose prediction events it reads, if it reads these.
+    kinds:           page_change_kinds; a revision-create is always of a wanted kind.
+    wiki_group:      all wikis of this group of the table of wikis; None: none by group.
+    wikis:           wiki_ids besides; None with no group: where an InferenceService is deployed.
+    excluded_wikis:  wiki_ids of the group that the predictor cannot answer for.
+    namespaces:      None is all.
+    redirects:       whether redirects too.
     """
 
     titles: tuple[str, ...]
@@ -40,7 +40,7 @@ class Wanted:
     kinds: frozenset[str]
     wiki_group: str | None = None
     wikis: frozenset[str] | None = None
-    unable: frozenset[str] = frozenset()
+    excluded_wikis: frozenset[str] = frozenset()
     namespaces: frozenset[int] | None = frozenset((0,))
     redirects: bool = False
 
@@ -138,7 +138,8 @@ def unwanted(row: ModelRow, change: PageChange, conditions: Conditions) -> Reaso
         return "namespace"
     if not wanted.redirects and change.page.is_redirect is not False:
         return "redirect"
-    oldest = conditions.max_event_age_seconds
+    # What another row has predicted is passed on at any age, or half of it would be published.
+    oldest = conditions.max_event_age_seconds if row.question else 0
     if oldest and age_seconds(change.dt, conditions.now) > oldest:
         return "too_old"
     return None
@@ -149,7 +150,7 @@ def unwanted_wiki(row: ModelRow, wiki_id: str, conditions: Conditions) -> Reason
     wanted, wiki = row.wanted, conditions.wikis.get(wiki_id)
     if wanted.where_deployed:
         return None if isvc_name(row, wiki_id) in conditions.deployed else "wiki_not_deployed"
-    if wiki_id in wanted.unable:
+    if wiki_id in wanted.excluded_wikis:
         return "predictor_cannot"
     in_group = wiki is not None and wiki.group == wanted.wiki_group
     return None if in_group or wiki_id in (wanted.wikis or ()) else "wiki_not_supported"

@@ -83,7 +83,7 @@ def _wikis(names: str) -> frozenset[str]:
     return frozenset(f"{name}wiki" for name in names.split())
 
 
-# Articles of all Wikipedias. testwiki is asked for where the server has been seen to answer for it.
+# Articles of all Wikipedias, and of testwiki, which production's rules send to these models too.
 _ARTICLES: Final = Wanted(
     titles=(page_change.TITLE,),
     kinds=frozenset(("edit", "create", "move")),
@@ -161,7 +161,7 @@ ROWS: Final = (
         "revertrisk-language-agnostic",
         "page_revert_risk_prediction_change.v1",
         # The server makes their hosts from the language, and there are no such hosts.
-        replace(_WITH_PARENT, unable=_wikis("fiu_vro roa_rup")),
+        replace(_WITH_PARENT, excluded_wikis=_wikis("fiu_vro roa_rup")),
         _revertrisk("revertrisk-language-agnostic"),
     ),
     _classification(

@@ -13,7 +13,9 @@ from sinks.prediction import Prediction, results
 from sinks.wikis import WIKIPEDIA, Wiki
 
 # MediaWiki's words for what its replica does not know yet, or any more.
-UNKNOWN_REVISION = re.compile(r".*MediaWiki API error '(nosuchrevid|nosuchpageid|missingtitle)'")
+UNKNOWN_REVISION = re.compile(
+    r"(?s).*MediaWiki API error '(nosuchrevid|nosuchpageid|missingtitle)'"
+)
 _DECIDED_ABOVE = 0.5
 
 
@@ -23,7 +25,7 @@ def request(change: PageChange, wiki: Wiki) -> dict[str, Any]:
     The server takes `threshold` only if it has a fraction part, and knows the Wikipedias by
     `wiki_id` but others, such as testwiki, only by the first label of their host.
     """
-    named = {"wiki_id": wiki.wiki_id} if wiki.group == WIKIPEDIA else {"lang": wiki.label}
+    named = {"wiki_id": wiki.wiki_id} if wiki.group == WIKIPEDIA else {"lang": wiki.host_label}
     return {
         "page_id": change.page.page_id,
         **named,

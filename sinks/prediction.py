@@ -11,7 +11,9 @@ _MAX_NUMBER = 2**53 - 1  # what the schemas of the events allow for a probabilit
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """model_version:  None if the predictor's answer names none.
+    """What one model said about one change.
+
+    model_version:  None if the predictor's answer names none.
     labels:       what the model decided for; can be empty.
     probability:  label -> number, for all labels of the model; need not sum to 1.
     """

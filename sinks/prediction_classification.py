@@ -40,7 +40,12 @@ def from_change(change: PageChange) -> dict[str, Any]:
 
 
 def predicted_classification(prediction: Prediction) -> dict[str, Any]:
-    """Return the member that comes from the prediction."""
+    """Return the member that comes from the prediction.
+
+    raises: LookupError for one without a version: who adds such a model configures it.
+    """
+    if prediction.model_version is None:
+        raise LookupError(f"{prediction.model_name} has no version: see Scoring.model_versions")
     return {
         "predicted_classification": {
             "model_name": prediction.model_name,

@@ -15,7 +15,7 @@ from sinks.wikis import WIKIPEDIA, Wiki
 
 def request(change: PageChange, wiki: Wiki) -> dict[str, Any]:
     """Return the body of the predict request. `lang` is the language's code: `yue` for zh-yue."""
-    language = wiki.language if wiki.group == WIKIPEDIA else wiki.label
+    language = wiki.language if wiki.group == WIKIPEDIA else wiki.host_label
     return {"rev_id": change.revision.rev_id, "lang": language}
 
 

@@ -17,7 +17,7 @@ _TAG = "exists"
 def request(change: PageChange, wiki: Wiki) -> dict[str, Any]:
     """Return the body of the predict request. The server itself publishes unless told not to."""
     return {
-        "lang": wiki.label,
+        "lang": wiki.host_label,
         "page_id": change.page.page_id,
         "page_title": change.page.page_title,
         "rev_id": change.revision.rev_id,

@@ -31,6 +31,8 @@ from sinks.setting_values import (
     words,
 )
 
+# The public registry; SCHEMA_BASE_URI names another.
+SCHEMA_BASE_URI: Final = "https://schema.wikimedia.org/repositories/primary/jsonschema"
 _LONG: Final = ("k_ca_certs",)
 
 
@@ -69,8 +71,7 @@ def _stream_names(env: Environment) -> str:
 
 
 def _schema_base_uri(env: Environment) -> str:
-    default = "https://schema.wikimedia.org/repositories/primary/jsonschema"
-    return env.read("SCHEMA_BASE_URI", schema_base_uri, default).rstrip("/")
+    return env.read("SCHEMA_BASE_URI", schema_base_uri, SCHEMA_BASE_URI).rstrip("/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

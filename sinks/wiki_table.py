@@ -12,13 +12,12 @@ from datetime import UTC, datetime
 
 from sinks import page_change
 from sinks.deployed import InferenceService
+from sinks.envelope import is_domain
 from sinks.errors import InvalidEvent
 from sinks.model_row import Conditions, ModelRow, unwanted_wiki
 from sinks.wikis import Wiki
 
 HEADING = ("wiki_id", "domain", "group", "language")
-_LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})+")
 _GROUP = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _LANGUAGE = re.compile(r"[a-z]{2,8}(?:-[a-z0-9]{1,8})*")
 _SOURCE = re.compile(r"# .*\bsource: (\S.*) at ([0-9a-f]{7,40})(?: .*)?")
@@ -99,7 +98,9 @@ def _is_good(name: str, value: str) -> bool:
             return page_change.wiki_of(value, name) == value
         except InvalidEvent:
             return False
-    pattern = {"domain": _DOMAIN, "group": _GROUP, "language": _LANGUAGE}[name]
+    if name == "domain":
+        return is_domain(value) and "." in value
+    pattern = {"group": _GROUP, "language": _LANGUAGE}[name]
     return pattern.fullmatch(value) is not None
 
 
@@ -154,12 +155,15 @@ def missing(
     """Return what rows need and the table has not got; empty: the table will do."""
     found = []
     for row in rows:
-        named = (row.wanted.wikis or frozenset()) | row.wanted.unable
-        found += [f"the row {row.name} names {wiki}" for wiki in sorted(named - wikis.keys())]
+        named = (row.wanted.wikis or frozenset()) | row.wanted.excluded_wikis
+        found += [
+            f"the row {row.name} names {wiki}, which is not in FILE"
+            for wiki in sorted(named - wikis.keys())
+        ]
         if not scored_wikis(row, deployed, wikis):
             found.append(f"the row {row.name} would have no wiki at all")
     for isvc in sorted(deployed):
         wiki = isvc.partition("-")[0]
         if wiki not in wikis:
-            found.append(f"the InferenceService {isvc} is deployed for {wiki}")
+            found.append(f"InferenceService {isvc} is deployed for {wiki}, which is not in FILE")
     return found

@@ -29,7 +29,7 @@ class Wiki:
     language: str
 
     @property
-    def label(self) -> str:
+    def host_label(self) -> str:
         """The first label of the domain: `zh-yue`."""
         return self.domain.partition(".")[0]
 

@@ -55,20 +55,36 @@ Example:
     show_default=True,
     help="A page in Markdown or for a wiki, or Knative EventTypes.",
 )
-def streams(form: str) -> None:
+@click.option(
+    "--triggers",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    default="triggers",
+    show_default=True,
+    help="What production routes; what it does not route yet is in optional/ below it.",
+)
+def streams(form: str, triggers: Path) -> None:
     renderers: Mapping[str, Callable[[], str]] = {
-        "markdown": lambda: markdown.render(_page()),
-        "wikitext": lambda: wikitext.render(_page()),
+        "markdown": lambda: markdown.render(_page(triggers)),
+        "wikitext": lambda: wikitext.render(_page(triggers)),
         "event-types": lambda: event_types.render(ROWS),
     }
     with quiet_ends():
         sys.stdout.write(renderers[form]())
 
 
-def _page() -> Page:
+def _page(triggers: Path) -> Page:
+    """The page; a row's Trigger is in the file of its name."""
+    directories = {triggers: "triggers/", triggers / "optional": "triggers/optional/"}
+    routed = {
+        path.stem: shown
+        for directory, shown in directories.items()
+        for path in directory.glob("*.yaml")
+    }
     text = wikis.TABLE.read_text(encoding="utf-8")
     services = Deployed(deployed.load("production"), deployed.load("staging"))
-    return streams_page(ROWS, services, wikis.parse(text), source_of(text) or "an unknown source")
+    return streams_page(
+        ROWS, services, wikis.parse(text), source_of(text) or "an unknown source", routed
+    )
 
 
 @click.command("wikis", help=_WIKIS_HELP)
@@ -126,7 +142,7 @@ def _wrong_and_shown(terminal: Terminal, before: str, content: bytes) -> list[st
     for line in (*_changes(old, new), *_effects(old, new)):
         terminal.line(line)
     terminal.line(f"wikis    {len(old)} -> {len(new)}")
-    return [f"{needed}, which is not in FILE" for needed in missing(ROWS, _services(), new)]
+    return missing(ROWS, _services(), new)
 
 
 def _changes(old: Mapping[str, Wiki], new: Mapping[str, Wiki]) -> Iterator[str]:
@@ -167,7 +183,7 @@ def _replace(table: Path, content: bytes) -> None:
         raise ended(f"cannot write {table}: {error.strerror}") from error
 
 
-def _last_line(wrong: int, differs: bool, write: bool, table: Path) -> str:
+def _last_line(wrong: bool, differs: bool, write: bool, table: Path) -> str:
     if wrong:
         return "nothing is written"
     if not differs:

@@ -62,7 +62,9 @@ def _no_country() -> tuple[Block, ...]:
             " there is no country: `predictions` and `probabilities` are empty then, and"
             " `article-country-tags` replies with `clear` instead of `set`. Otherwise an article"
             " that has lost its last country would be found under it for ever. The model server by"
-            " itself publishes nothing in this case, so these events come on top:"
+            " itself publishes nothing in this case, so these events come on top. An empty answer"
+            " is also what it gives for a page that is gone, or that its MediaWiki does not know"
+            " yet: the tags of a page are then cleared until its next change."
         ),
         Paragraph("`extra events a second = 2 * changes a second * share without a country`"),
         Paragraph(
@@ -99,15 +101,19 @@ def _volume(name: str, changes: float, share: float) -> tuple[str, ...]:
 
 
 def _no_event(rows: Sequence[ModelRow]) -> tuple[Block, ...]:
-    moves = _names(row for row in rows if "move" in row.wanted.kinds)
+    moves = _names(
+        row
+        for row in rows
+        if "move" in row.wanted.kinds and row.output is prediction_classification.OUTPUT
+    )
     articles = _names(row for row in rows if not row.wanted.redirects)
     return (
         Heading("Moves, deletions, suppression"),
         Items(
             (
                 f"A move is scored by {moves}. Their predictions hold the new title, and in"
-                " `prior_state.page` what was different before; the page's id stays. All other rows"
-                " publish nothing, so titles in their earlier events may be out of date.",
+                " `prior_state.page` what was different before; the page's id stays. The scores and"
+                " the tone are not made anew, so titles in earlier events may be out of date.",
                 "A deletion, an undeletion and a change of visibility are scored by no row. What"
                 " was published before stays as it is: who mirrors pages has to follow"
                 " `mediawiki.page_change.v1` as well.",

@@ -23,6 +23,7 @@ _HEAD = (
     "predictor",
     "input",
     "conditions",
+    "Trigger",
     "output schema",
     "stream in production",
     "stream in test names",
@@ -37,8 +38,16 @@ class Deployed:
     staging: Mapping[str, InferenceService]
 
 
-def rows_table(rows: Iterable[ModelRow], deployed: Deployed, wikis: Mapping[str, Wiki]) -> Table:
-    """Return the table: row, input, conditions, output and streams, one line for each row."""
+def rows_table(
+    rows: Iterable[ModelRow],
+    deployed: Deployed,
+    wikis: Mapping[str, Wiki],
+    triggers: Mapping[str, str],
+) -> Table:
+    """Return the table: row, input, conditions, output and streams, one line for each row.
+
+    triggers:  row name -> where its Trigger is.
+    """
     return Table(
         _HEAD,
         tuple(
@@ -47,6 +56,7 @@ def rows_table(rows: Iterable[ModelRow], deployed: Deployed, wikis: Mapping[str,
                 predictor(row, deployed.production),
                 input_documents(row),
                 conditions(row, deployed.production, wikis),
+                code(triggers[row.name]) if row.name in triggers else "none",
                 code(row.output.schema),
                 code(row.stream),
                 code(row.test_stream),
@@ -125,8 +135,8 @@ def _wikis(wanted: Wanted, scored: Collection[str], wikis: Mapping[str, Wiki]) -
         return f"deployed for {which}" if wanted.where_deployed else which
     group = [wiki for wiki in wikis.values() if wiki.group == wanted.wiki_group]
     texts = [f"{len(group)} {wanted.wiki_group.capitalize()}s", *_each(wanted.wikis or ())]
-    unable = f"; not {', '.join(_each(wanted.unable))}" if wanted.unable else ""
-    return f"{', '.join(texts)}{unable}"
+    excluded = f"; not {', '.join(_each(wanted.excluded_wikis))}" if wanted.excluded_wikis else ""
+    return f"{', '.join(texts)}{excluded}"
 
 
 def _each(wikis: Iterable[str]) -> list[str]:

@@ -37,11 +37,16 @@ _ENVIRONMENTS = Table(
 
 
 def streams_page(
-    rows: Sequence[ModelRow], deployed: Deployed, wikis: Mapping[str, Wiki], source: str
+    rows: Sequence[ModelRow],
+    deployed: Deployed,
+    wikis: Mapping[str, Wiki],
+    source: str,
+    triggers: Mapping[str, str],
 ) -> Page:
     """Return the page.
 
-    source:  where the table of wikis is from.
+    source:    where the table of wikis is from.
+    triggers:  row name -> directory of its Trigger; other rows have none.
     """
     return Page(
         "Streams",
@@ -53,7 +58,7 @@ def streams_page(
                 " `docs/streams.md`, `docs/streams.wiki` for the wiki page LiftWing/Streams, and"
                 " the EventTypes."
             ),
-            *_rows(rows, deployed, wikis),
+            *_rows(rows_table(rows, deployed, wikis, triggers)),
             Heading("Wikis"),
             Paragraph(
                 f"There are {len(wikis)} open public wikis in `sinks/wikis.tsv`, made from"
@@ -67,20 +72,19 @@ def streams_page(
     )
 
 
-def _rows(
-    rows: Sequence[ModelRow], deployed: Deployed, wikis: Mapping[str, Wiki]
-) -> tuple[Block, ...]:
+def _rows(table: Table) -> tuple[Block, ...]:
     return (
         Heading("From a change to a stream"),
         Paragraph(
-            "A row runs where it has a Trigger. None ever scores a canary, an event of a private"
-            " wiki, a revision whose content is hidden, or what is older than"
+            "A row runs where its Trigger is applied: those in `triggers/` are what production"
+            " routes, those in `triggers/optional/` are not routed yet. None ever scores a canary,"
+            " an event of a private wiki, a revision whose content is hidden, or what is older than"
             " `MAX_EVENT_AGE_SECONDS`, where that is set. The conditions are on the change's"
             " `page_change_kind`, the page's namespace, whether it is a redirect, and the wiki; a"
             " revision-create has no kind and is always of a wanted one. Inputs may be of any"
             " minor version."
         ),
-        rows_table(rows, deployed, wikis),
+        table,
         Paragraph(
             "Where rows share a stream, the keys of `scores`, the `model_name` of"
             " `predicted_classification` or the prefixes in `weighted_tags` tell whose event it is."

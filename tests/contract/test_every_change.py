@@ -297,7 +297,7 @@ def judge_reply(reply: Event, event: Event, row: ModelRow) -> None:
     judge_hidden(output, event.data)
     if row.output.title in TAGS.wanted.titles:
         made = {"$schema": output["$schema"], "meta": output["meta"]}
-        judge_copy(output, {**event.data, **made}, schema.definition, may_lack(event.data))
+        judge_copy(output, {**event.data, **made}, schema.definition, hidden_places(event.data))
 
 
 def judge_members(value: Any, schema: Mapping[str, Any], pointer: str) -> None:
@@ -353,21 +353,28 @@ def names_in(value: Any) -> Iterator[str]:
             yield from names_in(inner)
 
 
-def may_lack(document: Mapping[str, Any]) -> set[str]:
-    """Return the names of members that a copy need not have, though its schema names them."""
+def hidden_places(document: Mapping[str, Any]) -> set[str]:
+    """Return the places of a copy, as JSON pointers, at which something is hidden: no others may
+    lack what the change has there."""
     now, before = document["revision"], document.get("prior_state", {}).get("revision", {})
-    flags = ("is_editor_visible", "is_comment_visible")
-    hidden = any(revision.get(flag) is False for revision in (now, before) for flag in flags)
-    return NEVER | ({"editor", "performer", "comment"} if hidden else set())
+    places = {
+        "is_editor_visible": ("/performer", "/revision/editor", "/prior_state/revision/editor"),
+        "is_comment_visible": ("/comment", "/revision/comment", "/prior_state/revision/comment"),
+    }
+    hidden = {place for flag in places if now.get(flag) is False for place in places[flag]}
+    return hidden | {places[flag][-1] for flag in places if before.get(flag) is False}
 
 
-def judge_copy(copy: Any, original: Any, schema: Mapping[str, Any], may_lack: set[str]) -> None:
+def judge_copy(
+    copy: Any, original: Any, schema: Mapping[str, Any], hidden: set[str], pointer: str = ""
+) -> None:
     """The copy has no other values than the original in the same places, and lacks none."""
     if isinstance(copy, dict) and "properties" in schema:
         known = schema["properties"]
-        assert (original.keys() & known.keys()) - copy.keys() <= may_lack
+        lacking = (original.keys() & known.keys()) - copy.keys() - NEVER
+        assert {f"{pointer}/{name}" for name in lacking} <= hidden
         for name in copy.keys() - {"predicted_classification"}:
-            judge_copy(copy[name], original[name], known[name], may_lack)
+            judge_copy(copy[name], original[name], known[name], hidden, f"{pointer}/{name}")
     elif copy != original:
         assert instant(copy) == instant(original)
 

@@ -13,6 +13,7 @@ import logging
 import os
 import re
 import runpy
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -47,7 +48,11 @@ REQUESTS = int(os.environ.get("SINKS_HOSTILE_REQUESTS", "2000"))
 SEED = int(os.environ.get("SINKS_HOSTILE_SEED", "0"))
 QUARTERS = 4
 TAPES = 10  # requests in one of hypothesis's examples
-PEAK_MIB, GROWTH_MIB = 60, 8  # of the whole run, and between its first and its last quarter
+# Of the whole run, and between its first and its last quarter. The shim delivers in five threads at
+# once, whose memory the C library gives back late: its last large requests show for long.
+PEAK_MIB = {"score": 60, "egress": 60, "shim": 120}
+GROWTH_MIB = {"score": 8, "egress": 8, "shim": 40}
+GROWTH_OBJECTS = 5000  # what Python itself has in use, between the same quarters
 # What each app may answer besides 404 and 405, and has to have answered in a run.
 EXPECTED = {
     "score": {200, 202, 400, 413, 415, 422},
@@ -351,8 +356,13 @@ def memory(line: str) -> float:
 
 
 def forget_peak() -> None:
-    """Give back what is free, and measure the most from here on."""
+    """Give back what is free, and measure the most from here on.
+
+    What other tests have left is frozen: the larger the heap, the more rarely all of it is searched
+    for garbage, and garbage is what would be measured then.
+    """
     gc.collect()
+    gc.freeze()
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
@@ -382,20 +392,23 @@ def test_generated_requests_are_answered_soundly_in_bounded_memory(app: App) -> 
 
     SINKS_HOSTILE_REQUESTS and SINKS_HOSTILE_SEED choose how many and which.
     """
+    gc.unfreeze()
     forget_peak()
     begun = memory("VmRSS")
-    after, peaks = [], []
+    after, peaks, objects = [], [], []
     for quarter in range(QUARTERS):
         send_generated(app, REQUESTS // QUARTERS, SEED * QUARTERS + quarter)
         peaks.append(memory("VmHWM"))
         forget_peak()
         after.append(memory("VmRSS"))
+        objects.append(sys.getallocatedblocks())
 
     assert app.statuses.total() - app.statuses["refused"] >= REQUESTS
     enough = {status for status, times in app.statuses.items() if times >= REQUESTS // 200}
     assert enough >= EXPECTED[app.name]
-    assert max(peaks) - begun < PEAK_MIB
-    assert after[-1] - after[0] < GROWTH_MIB
+    assert max(peaks) - begun < PEAK_MIB[app.name]
+    assert after[-1] - after[0] < GROWTH_MIB[app.name]
+    assert objects[-1] - objects[0] < GROWTH_OBJECTS
 
 
 # --- one thing after another wrong --------------------------------------------------------------

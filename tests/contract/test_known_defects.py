@@ -40,7 +40,7 @@ NOT_OURS: Final = "not ours: "
 DEFECTS: Final = {
     "A1": Defect(
         "a score is published under another event's revision",
-        "nothing of an event outlives its request, and an answer about another revision is refused",
+        "nothing outlives its request; an answer that names another revision is refused",
         (
             "test_kserve_v1.py::test_predictor_answers_out_of_order_each_event_gets_its_own_score",
             "test_revertrisk.py::test_prediction",
@@ -122,18 +122,21 @@ DEFECTS: Final = {
     "A14": Defect(
         "revertrisk-wikidata scores empty differences when they cannot be made",
         NOT_OURS + "the answer does not tell; hidden revisions are not asked about",
-        ("test_models.py::test_unwanted_of_several_reasons_the_first_is_told",),
+        ("test_model_row.py::test_unwanted_hidden_content",),
     ),
     "A15": Defect(
         "events of one page come out of order, and tags have no revision",
         "predictions carry the revision they were made from; docs/streams.md says what to do about"
         " tags",
-        (f"{ROWS}[revertrisk-language-agnostic-edit-binary]", "test_docs.py::test_docs_page"),
+        (
+            f"{ROWS}[revertrisk-language-agnostic-edit-binary]",
+            "test_catalogue.py::test_page_says_what_consumers_can_do_about_order",
+        ),
     ),
     "A16": Defect(
         "what is deleted, suppressed or redirected is never withdrawn",
-        "still so: no schema has a way to say it for predictions. What is hidden when the event"
-        " comes is not published",
+        NOT_OURS + "such changes are ignored, and consumers follow page_change for them. What is"
+        " hidden when the event comes is not published",
         (
             f"{CHANGES}_hidden_editor_and_comment_are_left_out",
             "test_models.py::test_unwanted_kind_only_those_of_the_row_are_taken",
@@ -141,7 +144,7 @@ DEFECTS: Final = {
     ),
     "A17": Defect(
         "itemquality and itemtopic share the streams of other models",
-        "still so, as consumers know it; the key under scores and the source tell them apart",
+        NOT_OURS + "the names are kept; the key under scores and the source tell them apart",
         (f"{ROWS}[itemquality-edit-binary]", f"{ROWS}[itemtopic-edit-binary]"),
     ),
     "B1": Defect(
@@ -224,7 +227,7 @@ DEFECTS: Final = {
     ),
     "D5": Defect(
         "fifteen other wikis are sent to the models",
-        "they are ignored as wiki_not_supported",
+        "they are ignored as wiki_not_supported, but for the test wikis that a row names",
         ("test_models.py::test_unwanted_wiki_that_is_no_languages_wikipedia_is_not_supported",),
     ),
     "D6": Defect(

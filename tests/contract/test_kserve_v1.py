@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,15 +31,12 @@ APP = "sinks.score_sink:create_app()"
 PATH = "/models/drafttopic"
 REV_ID = 1300200300
 OLD = "2020-01-01T00:00:00Z"
+YOUNG = "2120-01-01T00:00:00Z"  # however long it takes until the test is run
 UNKNOWN = "The MW API does not have any info related to the rev-id 5"
 MARK = "WORDS OF THE PREDICTOR"
 OWN_DEADLINE = 1.2
 SLACK = 0.7
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-
-
-def now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(frozen=True)
@@ -176,7 +172,7 @@ def test_predictor_redirect_is_not_followed(scoring: Scoring, status: int) -> No
 @pytest.mark.parametrize("status", [400, 422])
 @pytest.mark.parametrize(
     ("dt", "expected", "reason"),
-    [(now(), 503, "revision_not_yet_known"), (OLD, 422, "unscorable_revision")],
+    [(YOUNG, 503, "revision_not_yet_known"), (OLD, 422, "unscorable_revision")],
     ids=["young", "old"],
 )
 def test_predictor_unknown_revision_is_deferred_while_young(
@@ -190,7 +186,7 @@ def test_predictor_unknown_revision_is_deferred_while_young(
 
 def test_predictor_other_refusal_of_a_young_event_is_permanent(scoring: Scoring) -> None:
     """Only the unknown revision is a matter of time."""
-    reply = scoring.deliver(answer(400, error(f"about {UNKNOWN}")), dt=now())
+    reply = scoring.deliver(answer(400, error(f"about {UNKNOWN}")), dt=YOUNG)
 
     is_error(reply, 422, "unscorable_revision")
 
@@ -629,8 +625,8 @@ def deliver(sink: Running, rev_id: int, dt: str = OLD, **headers: str) -> Reply:
     ("rev_id", "dt", "status", "reason"),
     [
         (1000, OLD, 422, "unscorable_revision"),
-        (1999, now(), 503, "revision_not_yet_known"),
-        (2000, now(), 422, "unscorable_revision"),
+        (1999, YOUNG, 503, "revision_not_yet_known"),
+        (2000, YOUNG, 422, "unscorable_revision"),
         (3000, OLD, 422, "unscorable_revision"),
         (4000, OLD, 503, "predictor_failed"),
         (5000, OLD, 503, "predictor_failed"),
@@ -681,18 +677,18 @@ def of_title(title: str) -> dict[str, Any]:
     ("row", "document", "status", "reason"),
     [
         (OUTLINK, of_revision(1000), 422, "unscorable_revision"),
-        (OUTLINK, of_revision(1999, now()), 503, "revision_not_yet_known"),
-        (OUTLINK, of_revision(2000, now()), 422, "unscorable_revision"),
-        (OUTLINK, of_revision(12000, now()), 503, "revision_not_yet_known"),
-        (OUTLINK, of_revision(13000, now()), 422, "unscorable_revision"),
-        (OUTLINK, of_revision(14000, now()), 503, "revision_not_yet_known"),
+        (OUTLINK, of_revision(1999, YOUNG), 503, "revision_not_yet_known"),
+        (OUTLINK, of_revision(2000, YOUNG), 422, "unscorable_revision"),
+        (OUTLINK, of_revision(12000, YOUNG), 503, "revision_not_yet_known"),
+        (OUTLINK, of_revision(13000, YOUNG), 422, "unscorable_revision"),
+        (OUTLINK, of_revision(14000, YOUNG), 503, "revision_not_yet_known"),
         (OUTLINK, of_revision(5000), 503, "predictor_failed"),
         (OUTLINK, of_revision(9000), 502, "upstream_bad_answer"),
         (OUTLINK, of_revision(10000), 502, "upstream_bad_answer"),
         (COUNTRY, of_title("Sample_500_"), 503, "predictor_failed"),
         (COUNTRY, of_title("Sample_wrong_shape_"), 502, "upstream_bad_answer"),
         (COUNTRY, of_title("Sample_null_"), 502, "upstream_bad_answer"),
-        (RISK, of_revision(1000, now()), 422, "unscorable_revision"),
+        (RISK, of_revision(1000, YOUNG), 422, "unscorable_revision"),
         (RISK, of_revision(2000), 422, "unscorable_revision"),
         (RISK, of_revision(7000), 422, "unscorable_revision"),
         (RISK, of_revision(5000), 503, "predictor_failed"),

@@ -181,9 +181,9 @@ def test_wiki_of_differing_names_is_in_a_case(row: str) -> None:
         wiki.wiki_id
         for wiki in wikis.load().values()
         if wiki.group == WIKIPEDIA
-        and len({wiki.wiki_id.removesuffix("wiki"), wiki.label, wiki.language}) > 1
+        and len({wiki.wiki_id.removesuffix("wiki"), wiki.host_label, wiki.language}) > 1
     }
     tried = {read(path).event["wiki_id"] for path in DIRECTORIES if path.parent.name == row}
 
     assert len(differing) == 12
-    assert differing - tried == MODELS[row].wanted.unable
+    assert differing - tried == MODELS[row].wanted.excluded_wikis

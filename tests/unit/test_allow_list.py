@@ -199,6 +199,18 @@ DOCUMENT: dict[str, Any] = {
 }
 
 
+def test_copier_array_of_objects_keeps_what_is_named_in_each() -> None:
+    """The list holds in arrays too, and a place in one is told by its index."""
+    item = {"type": "object", "properties": {"at": {"type": "string", "format": "date-time"}}}
+    copy = copier({"type": "object", "properties": {"all": {"type": "array", "items": item}}})
+    good, bad = "2026-09-23T10:00:00Z", "yesterday"
+
+    assert copy({"all": [{"at": good, "more": 1}, {}]}, "") == {"all": [{"at": good}, {}]}
+    assert copy({"all": "no array"}, "") == {"all": "no array"}
+    with pytest.raises(InvalidEvent, match="/all/1/at"):
+        copy({"all": [{"at": good}, {"at": bad}]}, "")
+
+
 def test_copier_document_is_not_changed() -> None:
     """The document that is copied stays as it came, to the last member."""
     document = copy.deepcopy(DOCUMENT)

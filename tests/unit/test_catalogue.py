@@ -32,7 +32,8 @@ from tests.factories import DATA
 WIKIS = wikis.load()
 WIKIPEDIAS = wikis.TABLE.read_text(encoding="utf-8").count("\twikipedia\t")
 DEPLOYED = Deployed(deployed.load("production"), deployed.load("staging"))
-PAGE = streams_page(ROWS, DEPLOYED, WIKIS, "a table at 0123456")
+TRIGGERS = {row.name: "triggers/" for row in ROWS}
+PAGE = streams_page(ROWS, DEPLOYED, WIKIS, "a table at 0123456", TRIGGERS)
 # What kubectl takes as the name of an object, and Knative for its EventTypes.
 DNS_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 SPEC_MEMBERS = {"type", "source", "schema", "description", "reference"}
@@ -229,7 +230,7 @@ def test_conditions_of_changed_row_change_with_it(over: dict[str, Any], expected
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_conditions_name_every_member_of_wanted(row: Any) -> None:
     """A new condition has to be told: this fails when `Wanted` gets one."""
-    told = {"titles", "model_name", "kinds", "wiki_group", "wikis", "unable"}
+    told = {"titles", "model_name", "kinds", "wiki_group", "wikis", "excluded_wikis"}
     told |= {"namespaces", "redirects"}
 
     assert set(Wanted.__dataclass_fields__) == told
@@ -332,15 +333,34 @@ def test_wikis_table_lists_rows_whose_wikis_are_no_group() -> None:
 
 def test_rows_table_has_each_row_with_its_schema_and_streams() -> None:
     """One line for each row, in the table's order."""
-    table = rows_table(ROWS, DEPLOYED, WIKIS)
+    table = rows_table(ROWS, DEPLOYED, WIKIS, TRIGGERS)
 
     assert [(row[0], *row[4:]) for row in table.rows] == [
-        (f"`{row.name}`", f"`{row.output.schema}`", f"`{row.stream}`", f"`{row.test_stream}`")
+        (
+            f"`{row.name}`",
+            "`triggers/`",
+            f"`{row.output.schema}`",
+            f"`{row.stream}`",
+            f"`{row.test_stream}`",
+        )
         for row in ROWS
     ]
 
 
 # --- the page
+
+
+def test_page_says_what_consumers_can_do_about_order() -> None:
+    """Scores and predictions name their revision; of tags the latest change is to be kept."""
+    order = markdown.render(PAGE).partition("## Order and duplicates")[2].partition("\n## ")[0]
+    told = " ".join(order.split())
+
+    assert "carry the revision that they were made from" in told
+    assert "`rev_id`" in told
+    assert "`revision.rev_id`" in told
+    assert "carry no revision, so they cannot be ordered" in told
+    assert "the event with the latest `dt`" in told
+    assert "duplicate has the same `meta.id`" in told
 
 
 def test_page_texts_close_what_they_mark_as_code() -> None:

@@ -105,14 +105,18 @@ def conditions(oldest: float = 0, now: datetime = NOW) -> Conditions:
         pytest.param(
             {"wiki_group": None, "wikis": frozenset()}, "enwiki", "wiki_not_supported", id="nowhere"
         ),
-        pytest.param({"unable": frozenset(("frwiki",))}, "frwiki", "predictor_cannot", id="unable"),
         pytest.param(
-            {"unable": frozenset(("frwiki",)), "wikis": frozenset(("frwiki",))},
+            {"excluded_wikis": frozenset(("frwiki",))}, "frwiki", "predictor_cannot", id="excluded"
+        ),
+        pytest.param(
+            {"excluded_wikis": frozenset(("frwiki",)), "wikis": frozenset(("frwiki",))},
             "frwiki",
             "predictor_cannot",
-            id="unable-though-named",
+            id="excluded-though-named",
         ),
-        pytest.param({"unable": frozenset(("frwiki",))}, "enwiki", None, id="others-are-able"),
+        pytest.param(
+            {"excluded_wikis": frozenset(("frwiki",))}, "enwiki", None, id="others-are-not"
+        ),
         pytest.param({"wiki_group": None}, "enwiki", None, id="deployed"),
         pytest.param({"wiki_group": None}, "frwiki", "wiki_not_deployed", id="not-deployed"),
         pytest.param({"wiki_group": None}, "xxwiki", "wiki_not_deployed", id="no-wiki-at-all"),
@@ -245,12 +249,15 @@ def test_unwanted_prediction_of_another_model(
     ],
 )
 def test_unwanted_older_than_the_limit(oldest: float, age: float, expected: str | None) -> None:
-    """Only what is older than the limit is too old; 0 is no limit."""
+    """Only what is older than the limit is too old, 0 is no limit; and what has been predicted is
+    passed on at any age."""
     now = datetime(2026, 9, 23, 10, 0, 0, tzinfo=UTC) + timedelta(seconds=age)
 
-    reason = unwanted(row(), change(), conditions(oldest, now))
+    reason = unwanted(row(question(SERVICE)), change(), conditions(oldest, now))
+    passed_on = unwanted(row(), change(), conditions(oldest, now))
 
     assert reason == expected
+    assert passed_on is None
 
 
 # What spoils an edit that `row` wants, in the order in which it is to be told.
@@ -278,7 +285,7 @@ def test_unwanted_of_several_reasons_the_first_is_told(other_model: bool) -> Non
         asked = change(**document)
         if other_model:
             asked = replace(asked, prediction=Prediction("a", "1", (), {}))
-        seen[names] = unwanted(row(), asked, conditions(oldest=3600))
+        seen[names] = unwanted(row(question(SERVICE)), asked, conditions(oldest=3600))
 
     assert len(seen) == 64
     assert seen == expected

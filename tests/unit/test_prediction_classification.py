@@ -430,6 +430,12 @@ def test_predicted_classification_has_labels_and_all_probabilities() -> None:
     }
 
 
+def test_predicted_classification_without_a_version_is_a_mistake_of_ours() -> None:
+    """No event may be made that egress would refuse for good because of our own settings."""
+    with pytest.raises(LookupError, match="some-model has no version"):
+        prediction_classification.predicted_classification(Prediction("some-model", None, (), {}))
+
+
 def test_predicted_classification_of_nothing_is_valid() -> None:
     """A model may decide for nothing at all."""
     member = prediction_classification.predicted_classification(Prediction("m", "3", (), {}))

@@ -34,6 +34,7 @@ from sinks.settings import (
     ShimSettings,
     shown,
 )
+from tests.sixteen import ADDED
 
 SCORE = {"PREDICTOR_URL": "http://predictor:8084"}
 EGRESS = {"EVENTGATE_URLS": "http://eventgate:8192/v1/events"}
@@ -112,7 +113,7 @@ def test_egress_settings_required_only_gives_defaults() -> None:
     assert settings.event_deadline_seconds == 140
     assert settings.eventgate_connect_timeout_seconds == 2
     assert settings.eventgate_read_timeout_seconds == 65
-    assert settings.egress_streams == PRODUCTION_STREAMS
+    assert settings.egress_streams == PRODUCTION_STREAMS | {row.stream for row in ADDED}
     assert settings.staging_eventgate_hosts == frozenset()
     assert {name: getattr(settings, name) for name in SHARED_DEFAULTS} == SHARED_DEFAULTS
 
@@ -192,7 +193,7 @@ def test_egress_settings_test_stream_names_give_test_streams() -> None:
     """In the test set of names, only test streams are let through by default."""
     settings = EgressSettings.from_env({**EGRESS, "STREAM_NAMES": "test"})
 
-    assert settings.egress_streams == TEST_STREAMS
+    assert settings.egress_streams == TEST_STREAMS | {row.test_stream for row in ADDED}
     assert not TEST_STREAMS & PRODUCTION_STREAMS
 
 

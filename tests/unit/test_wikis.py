@@ -68,7 +68,7 @@ def test_parse_line_of_other_columns_is_refused(line: str) -> None:
 )
 def test_label_is_first_of_the_domain(domain: str, expected: str) -> None:
     """The label is what stands before the first dot."""
-    seen = Wiki("xwiki", domain, "wikipedia", "x").label
+    seen = Wiki("xwiki", domain, "wikipedia", "x").host_label
 
     assert seen == expected
 
@@ -116,9 +116,9 @@ def test_load_wikipedias_are_hosts_of_wikipedia_org() -> None:
 def test_load_language_differs_from_label_for_seven_wikipedias() -> None:
     """Who takes the host's label for the language is wrong about exactly these."""
     differing = {
-        name: (wiki.label, wiki.language)
+        name: (wiki.host_label, wiki.language)
         for name, wiki in WIKIS.items()
-        if wiki.group == wikis.WIKIPEDIA and wiki.label != wiki.language
+        if wiki.group == wikis.WIKIPEDIA and wiki.host_label != wiki.language
     }
 
     assert differing == LANGUAGE_OF_HOST

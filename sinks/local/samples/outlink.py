@@ -57,7 +57,7 @@ ERRORS: Final[ranges.Errors] = {
     },
 }
 LABELS: Final[Mapping[str, str]] = {
-    wiki.wiki_id: wiki.label for wiki in wikis.load().values() if wiki.group == wikis.WIKIPEDIA
+    wiki.wiki_id: wiki.host_label for wiki in wikis.load().values() if wiki.group == wikis.WIKIPEDIA
 }
 ABOVE_ONE: Final = 1.00001
 

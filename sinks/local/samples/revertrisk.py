@@ -44,7 +44,7 @@ BATCHES: Final = "revertrisk-language-agnostic"
 ITEMS: Final = "revertrisk-wikidata"
 VERSIONS: Final = {BATCHES: "3", "revertrisk-multilingual": "4", ITEMS: "2"}
 MAX_INSTANCES: Final = 20
-# testwiki has no language of its own; the server scores it as English.
+# The server also takes `test`, for testwiki, which is no language of the table.
 LANGUAGES: Final = {w.language for w in wikis.load().values() if w.group == wikis.WIKIPEDIA} | {
     "test"
 }
