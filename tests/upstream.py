@@ -15,20 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.factories import (
-    article_country_answer,
-    drafttopic_answer,
-    outlink_answer,
-    revertrisk_answer,
-    revise_tone_answer,
-)
-
-# What revscoring's models decide for; the other ones for a list of topics.
-_DECIDED: Mapping[str, str | bool] = {
-    **dict.fromkeys(("articlequality", "itemquality"), "B"),
-    **dict.fromkeys(("damaging", "goodfaith", "reverted"), True),
-    "draftquality": "OK",
-}
+from tests.factories import drafttopic_answer
 
 
 @dataclass(frozen=True)
@@ -141,28 +128,6 @@ def predictor(received: Received, sock: socket.socket) -> bool | None:
     """Behave as the drafttopic predictor of whatever wiki is asked for."""
     wiki = received.target.split("/")[3].partition("-")[0]
     return answer(200, drafttopic_answer(received.json()["rev_id"], wiki))(received, sock)
-
-
-def every_predictor(received: Received, sock: socket.socket) -> bool | None:
-    """Behave as the predictor of whichever row and wiki is asked for."""
-    isvc = received.target.removeprefix("/v1/models/").removesuffix(":predict")
-    return answer(200, _prediction(isvc, received.json()))(received, sock)
-
-
-def _prediction(isvc: str, asked: Mapping[str, Any]) -> dict[str, Any]:
-    if isvc == "outlink-topic-model":
-        return outlink_answer()
-    if isvc == "article-country":
-        return article_country_answer(("Kenya", 0.75))
-    if isvc.startswith("revertrisk-"):
-        return revertrisk_answer(isvc, revision_id=asked["rev_id"])
-    if isvc == "revise-tone-task-generator":
-        return revise_tone_answer(0.75, revision_id=asked["rev_id"])
-    wiki, _, model = isvc.partition("-")
-    probability = {"STEM.STEM*": 0.9, "Culture.Sports": 0.1}
-    score = {"prediction": _DECIDED.get(model, ["STEM.STEM*"]), "probability": probability}
-    models, scores = {model: {"version": "1"}}, {str(asked["rev_id"]): {model: {"score": score}}}
-    return {wiki: {"models": models, "scores": scores}}
 
 
 def _text(body: Any) -> bytes:

@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -34,6 +35,7 @@ from tests.factories import (
     structured,
 )
 from tests.processes import ROOT, Running, clean_env, gunicorn
+from tests.sixteen import NAMES
 from tests.upstream import Behave, Received, Upstream, answer
 
 META_ID = page_change()["meta"]["id"]
@@ -1228,7 +1230,8 @@ def stored(status: int = 201) -> Behave:
 
 @contextmanager
 def running_chain(directory: Path) -> Iterator[Chain]:
-    """Run the chain with the shipped Triggers and three more, whose subscriber is scripted."""
+    """Run the chain with the sixteen rows' and the egress's shipped Triggers, and three more whose
+    subscriber is scripted."""
     with ExitStack() as stack:
         predictor = stack.enter_context(scripted(predict))
         eventgate = stack.enter_context(scripted(stored()))
@@ -1247,8 +1250,12 @@ def running_chain(directory: Path) -> Iterator[Chain]:
                 directory,
             )
         )
-        more = directory / "more"
+        shipped, more = directory / "shipped", directory / "more"
+        shipped.mkdir()
         more.mkdir()
+        for name in (*NAMES, "egress"):
+            (file,) = (ROOT / "triggers").rglob(f"{name}.yaml")
+            shutil.copy(file, shipped)
         resources = [
             trigger(name, f"{others.upstream.url}/{name}", type=PAGE_CHANGE_TYPE, wikiid="enwiki")
             for name in EXTRA
@@ -1256,7 +1263,7 @@ def running_chain(directory: Path) -> Iterator[Chain]:
         (more / "more.yaml").write_text(yaml.safe_dump_all(resources), encoding="utf-8")
         env = {
             "ALLOW_ANONYMOUS": "true",
-            "TRIGGERS_DIR": f"triggers:triggers/optional:{more}",
+            "TRIGGERS_DIR": f"{shipped}:{more}",
             "SERVICE_URLS": f"score-sink={score.url},egress-sink={egress.url}",
         }
         shim = stack.enter_context(gunicorn("sinks.http_shim:create_app()", env, directory))

@@ -22,6 +22,8 @@ import orjson
 import psutil
 import pytest
 
+from tests.sixteen import ADDED
+
 ROOT = Path(__file__).parent.parent.parent
 STREAM = "mediawiki.revision-score-test"
 OTHER_STREAM = "mediawiki.revision_score_damaging"
@@ -795,6 +797,7 @@ def test_stream_configs_without_names_are_all(eventgate: EventGate) -> None:
             f"mediawiki.{x}": "mediawiki/cirrussearch/page_weighted_tags_change"
             for x in tags.split()
         },
+        **{x: row.output.title for row in ADDED for x in (row.stream, row.test_stream)},
     }
     assert configs[STREAM]["topics"] == [f"dev.{STREAM}"]
 

@@ -1,7 +1,7 @@
 """Adding a model is one row, one Trigger and two data files: a copy of this project gets one.
 
-`tests/data/new_model/` has the four pieces. Nothing else in the copy is edited; its parts run as
-processes of their own.
+`tests/data/new_model/` has the four pieces. Nothing else in the copy is edited, least of all a
+test; its parts run as processes of their own.
 """
 
 from __future__ import annotations
@@ -16,74 +16,132 @@ import pytest
 from sinks.local.processes import ROOT
 
 NAME = "revertrisk-novice"
+STREAM = "mediawiki.page_revert_risk_novice_prediction_change.v1"
 PIECES = ROOT / "tests" / "data" / "new_model"
-COPIED = ("sinks", "triggers", "tests", "gunicorn.conf.py", "pyproject.toml")
+COPIED = ("sinks", "triggers", "tests", "docs", "manifests")
+COPIED_FILES = ("gunicorn.conf.py", "pyproject.toml", "Makefile")
+LISTED = f"  - {NAME}.yaml\n"
+MADE = ("docs/streams.md", "docs/streams.wiki", "manifests/components/eventing/event-types.yaml")
+OF_THE_ROW = ("tests/contract/test_rows.py", "tests/unit/test_triggers.py")
+# All that is said of every row, or counts rows, Triggers, streams or what an edit makes.
+OF_ALL_ROWS = (
+    *OF_THE_ROW,
+    "tests/unit/test_models.py",
+    "tests/unit/test_settings.py",
+    "tests/contract/test_generated_files.py",
+    "tests/contract/test_http_shim.py::test_edit_through_all_sinks_is_published_once_for_each_model",
+    "tests/contract/test_http_shim.py::test_predictor_that_fails_once_is_repeated_alone_and_nothing"
+    "_is_published_twice",
+    "tests/contract/test_http_shim.py::test_eventgate_that_fails_once_is_repeated_by_the_first"
+    "_trigger",
+    "tests/contract/test_http_shim.py::test_predictor_that_refuses_the_revision_is_422_while_others"
+    "_are_published",
+    "tests/contract/test_local_eventgate.py::test_stream_configs_without_names_are_all",
+    "tests/contract/test_local_predictor.py::test_models_production_tables_are_served",
+    "tests/contract/test_local_run.py::test_run_good_samples_accounts_for_all_and_exits_0",
+    "tests/contract/test_local_run.py::test_run_own_samples_publish_for_every_row_and_stream",
+)
 
 
-@pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project with one row more, and nothing else yet."""
-    copy = tmp_path_factory.mktemp("copy")
+def with_row(copy: Path) -> Path:
+    """Copy the project, with the row and nothing else of the new model."""
+    # Where this project is itself a copy that has got the pieces, they are left out first.
+    unwanted = shutil.ignore_patterns("__pycache__", NAME, f"{NAME}.yaml")
     for name in COPIED:
-        original = ROOT / name
-        if original.is_dir():
-            shutil.copytree(original, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(original, copy)
+        shutil.copytree(ROOT / name, copy / name, ignore=unwanted)
+    for name in COPIED_FILES:
+        shutil.copy(ROOT / name, copy)
+    kustomization = copy / "triggers" / "kustomization.yaml"
+    listed = kustomization.read_text(encoding="utf-8").replace(LISTED, "")
+    kustomization.write_text(listed, encoding="utf-8")
     table = copy / "sinks" / "models.py"
-    rows, end, rest = table.read_text(encoding="utf-8").rpartition(")\nMODELS: Final")
     row = (PIECES / "row.txt").read_text(encoding="utf-8")
+    text = table.read_text(encoding="utf-8").replace(row, "")
+    rows, end, rest = text.rpartition(")\nMODELS: Final")
     table.write_text(f"{rows}{row}{end}{rest}", encoding="utf-8")
     return copy
 
 
-def run(copy: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    """Run a Python module of the copy."""
-    return subprocess.run(  # noqa: S603
-        [sys.executable, "-m", *command],
-        cwd=copy,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=180,
-    )
-
-
-def checked(copy: Path) -> subprocess.CompletedProcess[str]:
-    """Run what the project's own tests have to say about the new row."""
-    return run(
-        copy,
-        *("pytest", "-p", "no:cacheprovider", "-k", NAME),
-        *("tests/contract/test_rows.py", "tests/unit/test_triggers.py"),
-    )
-
-
-def test_new_row_alone_is_told_what_is_missing(copy: Path) -> None:
-    """A row without Trigger and case fails tests whose messages name both."""
-    done = checked(copy)
-
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert f"tests/data/rows/{NAME}/" in done.stdout
-    assert f"test_shipped_triggers_have_exactly_one_for_each_row[{NAME}]" in done.stdout
-
-
-def test_new_row_with_trigger_and_two_files_runs_end_to_end(copy: Path, tmp_path: Path) -> None:
-    """The tests of the row pass, and a page change comes out of EventGate as its prediction."""
+@pytest.fixture(scope="module")
+def complete(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy with the whole new model, and with the documents made anew."""
+    copy = with_row(tmp_path_factory.mktemp("complete"))
     shutil.copy(PIECES / "trigger.yaml", copy / "triggers" / f"{NAME}.yaml")
     with (copy / "triggers" / "kustomization.yaml").open("a", encoding="utf-8") as kustomization:
-        kustomization.write(f"  - {NAME}.yaml\n")
+        kustomization.write(LISTED)
     case = copy / "tests" / "data" / "rows" / NAME / "edit"
     case.mkdir(parents=True)
     for name in ("predictor.json", "output.json"):
         shutil.copy(PIECES / name, case)
+    made = run(copy, "make", "-o", ".venv/ready", "streams", f"BIN={Path(sys.executable).parent}")
+    assert made.returncode == 0, made.stdout + made.stderr
+    return copy
+
+
+def run(copy: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a copy."""
+    return subprocess.run(  # noqa: S603
+        command,
+        cwd=copy,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+def run_tests(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run tests of a copy, which import that copy; each is shown with its outcome."""
+    return run(copy, sys.executable, "-m", "pytest", "-vv", "-p", "no:cacheprovider", *arguments)
+
+
+def test_new_row_alone_is_told_what_is_missing(tmp_path: Path) -> None:
+    """A row without Trigger and case fails tests whose messages name both."""
+    copy = with_row(tmp_path)
+
+    done = run_tests(copy, "-k", NAME, *OF_THE_ROW)
+
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert f"tests/data/rows/{NAME}/" in done.stdout
+    assert f"test_shipped_triggers_have_exactly_one_for_each_row[{NAME}] FAILED" in done.stdout
+
+
+def test_new_row_with_trigger_and_two_files_passes_every_test_without_an_edit(
+    complete: Path,
+) -> None:
+    """What is said of all rows holds of the new one too, and what is said of the others still."""
+    done = run_tests(complete, *OF_ALL_ROWS)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    passed = [line.partition(" PASSED")[0] for line in done.stdout.splitlines() if "PASSED" in line]
+    assert {test.partition("[")[0] for test in passed} >= {
+        test for test in OF_ALL_ROWS if "::" in test
+    }
+    of_the_row = [test for test in passed if f"[{NAME}" in test]
+    assert {test.partition("::")[0] for test in of_the_row} >= {
+        *OF_THE_ROW,
+        "tests/unit/test_models.py",
+    }
+
+
+def test_new_row_with_trigger_and_two_files_runs_end_to_end(complete: Path, tmp_path: Path) -> None:
+    """A page change comes out of EventGate as the new model's prediction."""
     samples = tmp_path / "samples"
     samples.mkdir()
     shutil.copy(ROOT / "tests" / "data" / "events" / "page_change_edit.json", samples)
+    local_run = ("-m", "sinks.local", "run", "--samples", str(samples), "--events", str(tmp_path))
 
-    tested = checked(copy)
-    ran = run(copy, "sinks.local", "run", "--samples", str(samples), "--events", str(tmp_path))
+    ran = run(complete, sys.executable, *local_run)
 
-    assert tested.returncode == 0, tested.stdout + tested.stderr
     assert ran.returncode == 0, ran.stdout + ran.stderr
     shown = [line.split() for line in ran.stdout.splitlines()]
-    assert [NAME, "1", "mediawiki.page_revert_risk_novice_prediction_change.v1"] in shown
+    assert [NAME, "1", STREAM] in shown
+
+
+@pytest.mark.parametrize("document", MADE)
+def test_documents_made_anew_name_the_new_row_and_its_stream(complete: Path, document: str) -> None:
+    """Readers of the table of streams, and users of the Broker, learn of the model."""
+    text = (complete / document).read_text(encoding="utf-8")
+
+    assert NAME in text
+    assert STREAM in text

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 
 import pytest
 
+from sinks import deployed, models
 from sinks.contract.finding import Finding
 from sinks.contract.probe.run import Probe, probe
 from sinks.contract.probe.target import target_of
 from sinks.contract.rows.row import Role
 from sinks.contract.rows.tables import ROWS
+from sinks.local.predictor import families
+from sinks.local.samples import FAMILIES
 from sinks.models import MODELS
 from tests.defects import DEFECTS, UNDAMAGED, serving
 from tests.plain_sink import plain_sink
 from tests.processes import Running
-from tests.upstream import Upstream, every_predictor
+from tests.upstream import Received, Upstream, answer
 
+FAMILY_OF = families(models.ROWS, deployed.load("production"))
 BY_NAME = {row.name: row for row in ROWS}
 ROLES: tuple[Role, ...] = ("score-sink", "any-processor")
 # Whatever a sink does, a whole run says it, too; of these only, since one takes half a second.
@@ -30,11 +35,17 @@ WHOLE = (
 )
 
 
+def predict(received: Received, sock: socket.socket) -> bool | None:
+    """Behave as the predictor of whichever row and wiki is asked for."""
+    isvc = received.target.removeprefix("/v1/models/").removesuffix(":predict")
+    return answer(200, FAMILIES[FAMILY_OF[isvc]](isvc, received.json()))(received, sock)
+
+
 @pytest.fixture(scope="module")
 def sinks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Running]]:
     """A score-sink with each defect, and one without."""
     with (
-        Upstream(every_predictor) as upstream,
+        Upstream(predict) as upstream,
         serving(DEFECTS, upstream.url, tmp_path_factory.mktemp("defects")) as running,
     ):
         yield running

@@ -28,6 +28,7 @@ from sinks.telemetry import Telemetry
 from sinks.wiki_table import scored_wikis
 from sinks.wikis import Wiki
 from tests.factories import DATA
+from tests.sixteen import SIXTEEN
 
 WIKIS = wikis.load()
 WIKIPEDIAS = wikis.TABLE.read_text(encoding="utf-8").count("\twikipedia\t")
@@ -491,7 +492,8 @@ def test_event_types_schema_is_the_dataschema_of_replies() -> None:
 
 def test_event_types_tell_who_reads_them() -> None:
     """A row that feeds on another's prediction is named there."""
-    told = {each["metadata"]["name"]: each["spec"]["description"] for each in OBJECTS}
+    objects = event_types.event_types(SIXTEEN)
+    told = {each["metadata"]["name"]: each["spec"]["description"] for each in objects}
 
     assert told["models-article-country"].endswith(" Read by article-country-tags.")
     assert told["mediawiki-revision-create-v1"].endswith(" damaging, goodfaith, reverted.")

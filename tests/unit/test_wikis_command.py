@@ -14,6 +14,7 @@ from sinks.catalogue.command import wikis_command
 from sinks.models import ROWS
 from sinks.wiki_table import Changes, Effect, changes, effects, missing, problems, source_of
 from sinks.wikis import Wiki
+from tests.sixteen import SIXTEEN
 
 TEXT = wikis.TABLE.read_text(encoding="utf-8")
 COUNT = len(wikis.parse(TEXT))
@@ -235,7 +236,7 @@ def test_effects_of_a_new_wikipedia_are_on_rows_that_take_all() -> None:
     """A new Wikipedia is scored by the rows of all Wikipedias, and by no other."""
     before = wikis.parse(TEXT)
 
-    found = effects(ROWS, DEPLOYED, before, {**before, "aaawiki": NEW})
+    found = effects(SIXTEEN, DEPLOYED, before, {**before, "aaawiki": NEW})
 
     assert found == tuple(
         Effect(name, ("aaawiki",), ())
@@ -252,7 +253,7 @@ def test_effects_of_a_removed_wiki_are_on_rows_that_scored_it() -> None:
     """A wiki that has a model of its own is lost to that row too."""
     before = wikis.parse(TEXT)
 
-    found = effects(ROWS, DEPLOYED, before, wikis.parse(without("glwiki")))
+    found = effects(SIXTEEN, DEPLOYED, before, wikis.parse(without("glwiki")))
 
     lost = {effect.row for effect in found if effect.lost == ("glwiki",) and not effect.gained}
     assert lost == {
