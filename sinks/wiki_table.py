@@ -160,6 +160,9 @@ def missing(
             f"the row {row.name} names {wiki}, which is not in FILE"
             for wiki in sorted(named - wikis.keys())
         ]
+        group = row.wanted.wiki_group
+        if group is not None and group not in {wiki.group for wiki in wikis.values()}:
+            found.append(f"the row {row.name} is for the group {group}, of which FILE has no wiki")
         if not scored_wikis(row, deployed, wikis):
             found.append(f"the row {row.name} would have no wiki at all")
     for isvc in sorted(deployed):

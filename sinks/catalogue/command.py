@@ -21,7 +21,8 @@ from sinks.models import ROWS
 from sinks.wiki_table import HEADING, changes, effects, missing, problems, source_of
 from sinks.wikis import Wiki
 
-_MOST_LINES: Final = 20  # of what is wrong; a file that is no table is wrong in every line
+# Of what is wrong, or of a row's wikis: a file that is no table is wrong in every line.
+_MOST_LINES: Final = 20
 _MAX_BYTES: Final = 4 * 1024 * 1024
 _STREAMS_HELP = """Print which row scores which changes, and the stream of its events.
 
@@ -163,7 +164,8 @@ def _effects(old: Mapping[str, Wiki], new: Mapping[str, Wiki]) -> Iterator[str]:
     for effect in effects(ROWS, _services(), old, new):
         for word, names in (("gains", effect.gained), ("loses", effect.lost)):
             if names:
-                yield f"row      {effect.row} {word} {', '.join(names)}"
+                more = f" and {len(names) - _MOST_LINES} more" if len(names) > _MOST_LINES else ""
+                yield f"row      {effect.row} {word} {', '.join(names[:_MOST_LINES])}{more}"
 
 
 def _services() -> Mapping[str, InferenceService]:

@@ -73,7 +73,7 @@ def _no_country() -> tuple[Block, ...]:
             f" {CLEARED_TAGS_BYTES} for `clear`, before compression and replication:"
         ),
         Table(
-            ("assumption", "changes a second", "share", "extra events", "of today's", "volume"),
+            ("assumption", "changes a second", "share", "extra events", "more by", "volume"),
             tuple(_volume(*assumed) for assumed in _VOLUMES),
         ),
         Paragraph(

@@ -134,9 +134,10 @@ def _wikis(wanted: Wanted, scored: Collection[str], wikis: Mapping[str, Wiki]) -
         which = _codes(scored) if len(scored) <= _FEW else f"{len(scored)} wikis, see below"
         return f"deployed for {which}" if wanted.where_deployed else which
     group = [wiki for wiki in wikis.values() if wiki.group == wanted.wiki_group]
-    texts = [f"{len(group)} {wanted.wiki_group.capitalize()}s", *_each(wanted.wikis or ())]
-    excluded = f"; not {', '.join(_each(wanted.excluded_wikis))}" if wanted.excluded_wikis else ""
-    return f"{', '.join(texts)}{excluded}"
+    whole = f"{len(group)} {wanted.wiki_group.capitalize()}s"
+    if wanted.excluded_wikis:
+        whole += f" but {_codes(sorted(wanted.excluded_wikis))}, which the predictor cannot reach"
+    return "; ".join([whole, *_each(wanted.wikis or ())])
 
 
 def _each(wikis: Iterable[str]) -> list[str]:

@@ -37,7 +37,8 @@ def run(samples: Path, events: Path) -> None:
         click.echo(f"{taken}, so all parts take free ports")
     parts = servers(sockets, events)
     click.echo(f"starting {', '.join(part.name for part in parts)}")
-    click.echo(f"scores are samples, made by hashing; streams go to {events}/dev.<stream>.ndjson")
+    click.echo("scores are samples, made by hashing; a published event is in the line that is told")
+    click.echo(f"of the stream's file, {events}/dev.<stream>.ndjson")
     try:
         with all_serving(parts, sockets, Path("var/log")) as running:
             complete = False

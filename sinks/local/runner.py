@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import fill, indent
 from typing import Any, Final, get_args
 
 import orjson
@@ -140,7 +141,8 @@ def _shown(
             complete = False
             yield f"           NOT PUBLISHED ONCE: {outcome['ce_id']}"
     for reason, triggers in ignored.items():
-        yield f"           ignored ({reason}): {', '.join(triggers)}"[:WIDTH]
+        text = f"ignored ({reason}): {', '.join(triggers)}"
+        yield indent(fill(text, WIDTH - 11, break_on_hyphens=False), " " * 11)
     return complete
 
 

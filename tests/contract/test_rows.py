@@ -124,7 +124,11 @@ def test_case_through_score_sink_asks_and_replies_as_in_its_files(
 
     response = scorer.deliver(case, mode)
 
-    assert (response.status, response.headers["Sinks-Outcome"]) == (200, "replied")
+    outcome = (response.status, response.headers["Sinks-Outcome"])
+    assert outcome == (200, "replied"), (
+        f"{response.headers['Sinks-Reason'] or response.body!r}: is event.json, or without it the"
+        " sample edit on enwiki, a change that this row scores?"
+    )
     asked = [(each.target, exact(each.json())) for each in scorer.predictor.received]
     target = f"/v1/models/{case.isvc}:predict"
     assert asked == ([] if case.isvc is None else [(target, exact(case.request))])

@@ -171,14 +171,14 @@ def test_wikitext_what_means_something_to_a_wiki_is_shown_as_it_is(
         ),
         pytest.param(
             "outlink-topic-model",
-            f"create, edit, move; namespace 0; no redirects; {WIKIPEDIAS} Wikipedias,"
-            " `test2wiki`, `testwiki`",
+            f"create, edit, move; namespace 0; no redirects; {WIKIPEDIAS} Wikipedias;"
+            " `test2wiki`; `testwiki`",
             id="group-and-more",
         ),
         pytest.param(
             "revertrisk-language-agnostic",
-            f"edit, move; namespace 0; no redirects; {WIKIPEDIAS} Wikipedias, `testwiki`;"
-            " not `fiu_vrowiki`, `roa_rupwiki`",
+            f"edit, move; namespace 0; no redirects; {WIKIPEDIAS} Wikipedias"
+            " but `fiu_vrowiki`, `roa_rupwiki`, which the predictor cannot reach; `testwiki`",
             id="group-with-exceptions",
         ),
         pytest.param(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -444,8 +445,9 @@ SCORE_NAMES = sorted(SHIPPED_RESOURCES.keys() - {"egress"})
 KNOWN = {*NAMES, "egress"}
 
 
-def shipped() -> dict[str, Trigger]:
-    """All shipped Triggers, loaded."""
+@cache
+def shipped() -> Mapping[str, Trigger]:
+    """All shipped Triggers, loaded once."""
     return {each.name: each for each in load([SHIPPED, OPTIONAL], SERVICE_URLS)}
 
 
@@ -510,7 +512,8 @@ def test_shipped_triggers_have_exactly_one_for_each_row(row: str) -> None:
     """Which Triggers exist decides which models run: a row without one can never run."""
     subscribers = [each.subscriber for each in shipped().values()]
 
-    assert subscribers.count(f"http://score:8081/models/{row}") == 1
+    found = subscribers.count(f"http://score:8081/models/{row}")
+    assert found == 1, f"add triggers/{row}.yaml or triggers/optional/{row}.yaml with this uri"
     assert SHIPPED_RESOURCES[row]["spec"]["subscriber"] == {
         **service("score-sink"),
         "uri": f"/models/{row}",
@@ -530,6 +533,8 @@ def test_shipped_kustomization_lists_exactly_the_files(directory: Path) -> None:
     kustomization = yaml.safe_load(text)
     files = sorted(path.name for path in directory.glob("*.yaml"))
 
+    unlisted = set(files) - set(kustomization["resources"]) - {"kustomization.yaml"}
+    assert not unlisted, f"add {', '.join(unlisted)} to the resources of {directory.name}"
     assert sorted(kustomization["resources"]) == [
         name for name in files if name != "kustomization.yaml"
     ]

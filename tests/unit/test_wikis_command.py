@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from sinks import deployed, wikis
 from sinks.catalogue.command import wikis_command
-from sinks.models import ROWS
+from sinks.models import MODELS
 from sinks.wiki_table import Changes, Effect, changes, effects, missing, problems, source_of
 from sinks.wikis import Wiki
 from tests.sixteen import SIXTEEN
@@ -292,17 +292,18 @@ def test_effects_of_a_removed_wiki_are_on_rows_that_scored_it() -> None:
 )
 def test_missing_wiki_is_told_with_who_needs_it(wiki_id: str, expected: list[str]) -> None:
     """A wiki that a row names, or that has an InferenceService, has to be in the table."""
-    assert missing(ROWS, DEPLOYED, wikis.parse(without(wiki_id))) == expected
+    assert missing(SIXTEEN, DEPLOYED, wikis.parse(without(wiki_id))) == expected
 
 
 def test_missing_group_leaves_rows_without_any_wiki() -> None:
     """A table that calls Wikipedias otherwise would silence rows, so it is refused."""
-    row = next(row for row in ROWS if row.name == "article-country")
+    row = MODELS["article-country"]
 
     found = missing([row], {}, {"alswiki": Wiki("alswiki", "als.wikipedia.org", "wiki", "gsw")})
 
     assert found == [
         "the row article-country names testwiki, which is not in FILE",
+        "the row article-country is for the group wikipedia, of which FILE has no wiki",
         "the row article-country would have no wiki at all",
     ]
 
