@@ -14,8 +14,8 @@ import sys
 from collections.abc import Iterable, Mapping
 
 import click
-import kserve  # type: ignore[import-untyped]
-from kserve.protocol.rest.server import RESTServer  # type: ignore[import-untyped]
+import kserve
+from kserve.protocol.rest.server import RESTServer
 
 from sinks import deployed
 from sinks.local.samples import FAMILIES, SampleModel

@@ -13,9 +13,9 @@ import socket
 import sys
 from typing import Any
 
-import kserve  # type: ignore[import-untyped]
-from kserve.errors import InvalidInput  # type: ignore[import-untyped]
-from kserve.protocol.rest.server import RESTServer  # type: ignore[import-untyped]
+import kserve
+from kserve.errors import InvalidInput
+from kserve.protocol.rest.server import RESTServer
 
 NAME = "titles"
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-import kserve  # type: ignore[import-untyped]
+import kserve
 
 from sinks.local.samples import (
     article_country,

@@ -23,7 +23,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from kserve.errors import (  # type: ignore[import-untyped]
+from kserve.errors import (
     InferenceError,
     InvalidInput,
     ModelNotReady,

@@ -29,7 +29,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi import HTTPException
-from kserve.errors import InferenceError, InvalidInput  # type: ignore[import-untyped]
+from kserve.errors import InferenceError, InvalidInput
 
 from sinks import wikis
 from sinks.local.samples import ranges

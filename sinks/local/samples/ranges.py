@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from kserve.errors import ModelNotReady  # type: ignore[import-untyped]
+from kserve.errors import ModelNotReady
 
 Errors = Mapping[range, tuple[Callable[[str], Exception], str]]
 

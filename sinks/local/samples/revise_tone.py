@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi import HTTPException
-from kserve.errors import InvalidInput  # type: ignore[import-untyped]
+from kserve.errors import InvalidInput
 
 from sinks.local.samples import ranges
 
