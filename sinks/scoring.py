@@ -62,7 +62,8 @@ def score(
         return Answer("ignored", reason)
     members = row.output.from_change(change)  # before a predictor works in vain
     prediction = change.prediction or _predict(event, change, row, scoring, deadline, now)
-    event_id = made_id(event.source, event.id, row.name, row.output_type)
+    output_type = row.output_type
+    event_id = made_id(event.source, event.id, row.name, output_type)
     document = {
         "$schema": row.output.schema,
         "meta": build_meta(change.meta, scoring.streams[row.name], event_id),
@@ -71,9 +72,7 @@ def score(
     }
     return Answer(
         "replied",
-        reply=reply_event(
-            event, change, row.name, row.output_type, document, scoring.schema_base_uri
-        ),
+        reply=reply_event(event, change, row.name, output_type, document, scoring.schema_base_uri),
     )
 
 
