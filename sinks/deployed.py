@@ -26,3 +26,8 @@ def load(environment: str) -> Mapping[str, InferenceService]:
         for where, namespace, isvc in rows
         if where == environment
     }
+
+
+def where(environment: str) -> str:
+    """Return of which environment's InferenceServices a process with this ENVIRONMENT knows."""
+    return "staging" if environment == "staging" else "production"

@@ -7,10 +7,10 @@ from flask import Flask, Request, Response
 from sinks.answer import Answer
 from sinks.cloudevent import Event
 from sinks.deadline import Deadline
+from sinks.egress_settings import EgressSettings
 from sinks.environment import or_exit
 from sinks.eventgate import EventGate
 from sinks.relaying import Relaying, load_outputs, relay
-from sinks.settings import EgressSettings
 from sinks.upstreams import http_client
 from sinks.web import Sink, decode_event
 

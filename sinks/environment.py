@@ -43,6 +43,10 @@ class Environment:
             self.problems.append(f"{name}={seen[:80]!r}: {error}")
             return default
 
+    def is_set(self, name: str) -> bool:
+        """Return whether the variable is there and not empty, right or wrong."""
+        return bool(self._environ.get(name))
+
     def require(self, name: str, parse: Callable[[str], T], stand_in: T) -> T:
         """Return the parsed variable; the stand-in only until `made` raises."""
         if not self._environ.get(name):

@@ -20,6 +20,7 @@ Reason = Literal[
     "body_too_large",
     "client_disconnected",
     "deliveries_rejected",
+    "forbidden",
     "invalid_document",
     "invalid_event",
     "invalid_id",
@@ -28,6 +29,7 @@ Reason = Literal[
     "malformed_data",
     "malformed_event",
     "method_not_allowed",
+    "no_event",
     "predictor_misconfigured",
     "rejected_by_broker",
     "rejected_by_eventgate",
@@ -36,25 +38,34 @@ Reason = Literal[
     "stream_not_allowed",
     "too_many_hops",
     "unauthenticated",
+    "unknown_destination",
+    "unknown_isvc",
+    "unknown_letter",
     "unknown_row",
     "unknown_trigger",
     "unscorable_revision",
     "unsupported_media_type",
     "unsupported_schema",
+    "wiki_mismatch",
     # deferred
     "broker_failed",
     "bug",
+    "deadletter_sink_failed",
     "deadline",
     "deliveries_deferred",
     "eventgate_failed",
+    "issuer_unavailable",
     "no_such_path",
     "overloaded",
     "predictor_failed",
     "revision_not_yet_known",
+    "storage_failed",
     "subscriber_failed",
     "upstream_bad_answer",
     "upstream_timeout",
     "upstream_unavailable",
+    # relayed
+    "already_relayed",
     # ignored
     "canary",
     "hidden_content",
@@ -70,7 +81,17 @@ Reason = Literal[
     "wiki_not_supported",
 ]
 
-Stage = Literal["receiving", "processing", "predictor", "eventgate", "subscriber", "broker"]
+Stage = Literal[
+    "receiving",
+    "processing",
+    "predictor",
+    "eventgate",
+    "subscriber",
+    "broker",
+    "issuer",
+    "deadletter-sink",
+    "storage",
+]
 
 # Knative's Go dispatcher crashes when the body of an error answer is longer.
 MAX_ERROR_BODY_BYTES = 768
@@ -103,7 +124,7 @@ class SinkError(Exception):
 
 
 class PermanentError(SinkError):
-    """The same event would fail again: 400, 401, 405, 413, 415 or 422."""
+    """The same event would fail again: 400, 401, 403, 405, 413, 415 or 422."""
 
     outcome: Outcome = "rejected"
 
@@ -122,6 +143,12 @@ class Unauthenticated(PermanentError):
     """The caller did not show a known token."""
 
     status = 401
+
+
+class Forbidden(PermanentError):
+    """The caller is known, but may not call here."""
+
+    status = 403
 
 
 class WrongMethod(PermanentError):

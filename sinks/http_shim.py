@@ -1,4 +1,5 @@
-"""http-shim: plain JSON or CloudEvents in at `/events`; typed events to a Broker, or routed here.
+"""http-shim: page changes in, as plain JSON, CloudEvents or changeprop's call; typed events to a
+Broker, or routed here.
 
 It keeps no queue and repeats nothing: what it has not handed on it has not acknowledged.
 """
@@ -12,19 +13,23 @@ from typing import cast
 from flask import Flask, Request, Response
 from werkzeug.datastructures import MultiDict
 
-from sinks import inputs, log, triggers
+from sinks import changeprop, deployed, inputs, log, triggers
 from sinks.answer import Answer
 from sinks.broker import Broker
 from sinks.callers import Callers, InvalidTokens
+from sinks.changeprop import callable_names, called, check_wiki, receive_event
+from sinks.cloudevent import Event
 from sinks.deadline import Deadline
 from sinks.environment import InvalidSettings, stop
-from sinks.errors import InvalidEvent
+from sinks.errors import InvalidEvent, Unavailable
 from sinks.incoming import Incoming, receive, typed
+from sinks.models import ROWS
 from sinks.routing import Route, Router
-from sinks.settings import ShimSettings
+from sinks.shim_settings import ShimSettings
 from sinks.subscriber import deliver
 from sinks.summary import handed_on, ignored, summed
 from sinks.triggers import InvalidTrigger, Trigger
+from sinks.undeliverable import DeadLetterSink
 from sinks.upstreams import http_client
 from sinks.web import Sink
 
@@ -33,34 +38,85 @@ def create_app(settings: ShimSettings | None = None) -> Flask:
     """Return the WSGI app; without settings they come from the environment."""
     settings, callers, routes = _loaded(settings)
     sink = Sink("http-shim", settings)
-    readers = inputs.load_readers()
-    subscribers = http_client("subscriber", settings, sink.telemetry)
-    ingress = http_client("broker", settings, sink.telemetry, ca_certs=settings.k_ca_certs)
-    broker = Broker(ingress, settings.k_sink, settings.k_ce_overrides) if settings.k_sink else None
+    shim = _Shim(settings, sink, routes)
     app = sink.create_app()
 
     def events(request: Request, _: str) -> Response:
         arguments = request.args
 
         def handle(incoming: Incoming, deadline: Deadline) -> Answer:
-            only = _only(arguments, routes)
-            if reason := inputs.unwanted(incoming.document):
-                return ignored(incoming, reason)
-            event = typed(incoming, readers, settings.schema_base_uri)
-            if broker is not None:
-                broker.post(event, deadline)
-                return handed_on(incoming, event)
-            router = Router(
-                routes, lambda trigger, each: deliver(subscribers, trigger, each, deadline)
-            )
-            routed = router.route(event, only)
-            _log_failures(routed)
-            return summed(incoming, event, routed)
+            return shim.take(incoming, _only(arguments, routes), deadline)
 
         return sink.deliver(request, receive, handle, callers.client)
 
+    def predict(request: Request, segment: str) -> Response:
+        def handle(incoming: Incoming, deadline: Deadline) -> Answer:
+            return shim.take_call(incoming, segment, deadline)
+
+        return changeprop.answer(sink.deliver(request, receive_event, handle, callers.client))
+
     app.add_event_rule("/events", events)
+    app.add_event_rule("/v1/models/<call>", predict)
     return app
+
+
+class _Shim:
+    """What the two ways in have in common."""
+
+    def __init__(self, settings: ShimSettings, sink: Sink, routes: Sequence[Trigger]) -> None:
+        self._schema_base_uri = settings.schema_base_uri
+        self._routes = routes
+        self._readers = inputs.load_readers()
+        self._names = callable_names(ROWS, deployed.load(deployed.where(settings.environment)))
+        self._subscribers = http_client("subscriber", settings, sink.telemetry)
+        self._broker = self._deadletters = None
+        if settings.k_sink:
+            ingress = http_client("broker", settings, sink.telemetry, ca_certs=settings.k_ca_certs)
+            self._broker = Broker(ingress, settings.k_sink, settings.k_ce_overrides)
+        if settings.deadletter_url:
+            letters = http_client("deadletter-sink", settings, sink.telemetry)
+            self._deadletters = DeadLetterSink(letters, settings.deadletter_url)
+
+    def take(self, incoming: Incoming, only: list[str] | None, deadline: Deadline) -> Answer:
+        """Return what became of the event. raises: SinkError."""
+        if reason := inputs.unwanted(incoming.document):
+            return ignored(incoming, reason)
+        event = typed(incoming, self._readers, self._schema_base_uri)
+        if self._broker is not None:
+            self._broker.post(event, deadline)
+            return handed_on(incoming, event)
+        return self._routed(incoming, event, only, deadline)
+
+    def take_call(self, incoming: Incoming, segment: str, deadline: Deadline) -> Answer:
+        """Return what became of the event at the one row that changeprop calls; routed here even
+        with a Broker, because changeprop calls once for each row.
+
+        raises: SinkError.
+        """
+        call = called(segment, self._names)
+        if reason := inputs.unwanted(incoming.document):
+            return ignored(incoming, reason)
+        event = typed(incoming, self._readers, self._schema_base_uri)
+        check_wiki(call, event.attributes["wikiid"])
+        path = f"/models/{call.row}"
+        only = [each.name for each in self._routes if each.subscriber.endswith(path)]
+        if not only:
+            raise Unavailable(
+                "unknown_trigger", f"no Trigger delivers to {path}: see TRIGGERS_DIR, SERVICE_URLS"
+            )
+        return self._routed(incoming, event, only, deadline)
+
+    def _routed(
+        self, incoming: Incoming, event: Event, only: list[str] | None, deadline: Deadline
+    ) -> Answer:
+        router = Router(
+            self._routes, lambda trigger, each: deliver(self._subscribers, trigger, each, deadline)
+        )
+        routes = router.route(event, only)
+        if self._deadletters is not None:
+            routes = self._deadletters.keep(routes, deadline)
+        _log_failures(routes)
+        return summed(incoming, event, routes)
 
 
 def _loaded(
@@ -74,7 +130,8 @@ def _loaded(
         problems.append(str(error))
         settings = cast(ShimSettings, error.settings)
     routes: tuple[Trigger, ...] = ()
-    if not settings.k_sink:
+    # With a Broker only changeprop's call is routed here, which needs the Services' addresses.
+    if not settings.k_sink or settings.service_urls:
         try:
             routes = triggers.load(settings.triggers_dir, settings.service_urls)
         except InvalidTrigger as error:

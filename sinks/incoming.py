@@ -44,9 +44,17 @@ def receive(headers: Mapping[str, str], body: bytes) -> Incoming:
         raise UnsupportedMediaType(
             "unsupported_media_type", "send application/json, or a CloudEvent"
         )
-    document = jsondata.loads(body)
+    return received(jsondata.loads(body), headers)
+
+
+def received(document: Any, headers: Mapping[str, str]) -> Incoming:
+    """Return a plain document.
+
+    headers:  of the request that it came in.
+    raises:   MalformedEvent if it is no object.
+    """
     if not isinstance(document, dict):
-        raise MalformedEvent("malformed_data", "the body has to be one JSON object: one document")
+        raise MalformedEvent("malformed_data", "this has to be one JSON object: one document")
     meta = document.get("meta")
     meta_id = meta.get("id") if isinstance(meta, dict) else None
     return Incoming(safe_id(meta_id), document, None, headers)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sinks.cloudevent import Event
-from sinks.subscriber import Delivery
+from sinks.subscriber import Delivery, Failure
 from sinks.triggers import Trigger
 
 # Knative's Broker lets an event pass 255 times. Replies that fan out again and again would reach
@@ -67,7 +67,9 @@ class Router:
         done: list[Delivery] = []
         while True:
             if not hops or not self._left.acquire(blocking=False):
-                return [*done, Delivery(trigger.name, event, "rejected", "too_many_hops")]
+                failure = Failure(trigger.subscriber, 400)  # as the Broker's ingress answers
+                many = Delivery(trigger.name, event, "rejected", "too_many_hops", failure=failure)
+                return [*done, many]
             done.append(self._deliver(trigger, event))
             reply = done[-1].reply
             if reply is None:

@@ -14,8 +14,8 @@ from sinks.environment import or_exit
 from sinks.errors import InvalidEvent
 from sinks.models import MODELS, ROWS
 from sinks.predictor import Predictor
+from sinks.score_settings import ScoreSettings
 from sinks.scoring import Scoring, score
-from sinks.settings import ScoreSettings
 from sinks.upstreams import http_client
 from sinks.web import Sink, decode_event
 
@@ -43,10 +43,9 @@ def create_app(settings: ScoreSettings | None = None) -> Flask:
 def _scoring(settings: ScoreSettings, sink: Sink) -> Scoring:
     http = http_client("predictor", settings, sink.telemetry)
     test = settings.stream_names == "test"
-    where = "staging" if settings.environment == "staging" else "production"
     return Scoring(
         readers={row.name: inputs.load_readers(row.wanted.titles) for row in ROWS},
-        deployed=deployed.load(where),
+        deployed=deployed.load(deployed.where(settings.environment)),
         wikis=wikis.load(),
         streams={row.name: row.test_stream if test else row.stream for row in ROWS},
         model_versions={"outlink-topic-model": settings.outlink_model_version},

@@ -186,3 +186,19 @@ def ce_overrides(value: str) -> Mapping[str, str]:
     if not good:
         raise NotValid('has to be {"extensions": {"name": "value"}}, names not of core attributes')
     return dict(extensions)
+
+
+def subjects(value: str) -> frozenset[str]:
+    """comma-separated subjects, such as system:serviceaccount:events:changeprop"""
+    names = frozenset(part.strip() for part in value.split(","))
+    if not all(re.fullmatch(r"[!-)+-~]*[!-~]", name) for name in names):
+        raise NotValid("has to be comma-separated subjects; a * may stand at the end only")
+    return names
+
+
+def database_url(value: str) -> str:
+    """sqlite:///PATH or postgresql+psycopg://USER:PASSWORD@HOST/NAME"""
+    scheme = value.partition("://")[0]
+    if scheme not in ("sqlite", "postgresql", "postgresql+psycopg"):
+        raise NotValid("has to be sqlite:///PATH or postgresql+psycopg://USER:PASSWORD@HOST/NAME")
+    return value.replace("postgresql://", "postgresql+psycopg://", 1)

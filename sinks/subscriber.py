@@ -44,6 +44,8 @@ class Delivery:
     event:    what was delivered.
     reply:    the event that came back, which is to be routed in turn.
     detail:   for a failure, what the subscriber or the connection to it said.
+    failure:  what a dead letter tells of it.
+    kept:     whether a dead-letter sink has it.
     """
 
     trigger: str | None
@@ -52,6 +54,17 @@ class Delivery:
     reason: Reason | None = None
     reply: Event | None = None
     detail: str = ""
+    failure: Failure | None = None
+    kept: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The answer that made a delivery fail for good; `body` is empty if there was none."""
+
+    destination: str
+    status: int
+    body: bytes = b""
 
 
 def deliver(http: HttpClient, trigger: Trigger, event: Event, deadline: Deadline) -> Delivery:
@@ -69,7 +82,10 @@ def deliver(http: HttpClient, trigger: Trigger, event: Event, deadline: Deadline
             http.post(trigger.subscriber, message.body, headers, deadline), trigger, event
         )
     except SinkError as error:
-        return Delivery(trigger.name, event, error.outcome, error.reason, detail=error.detail)
+        failure = Failure(trigger.subscriber, error.status)
+        return Delivery(
+            trigger.name, event, error.outcome, error.reason, detail=error.detail, failure=failure
+        )
 
 
 def _judged(response: requests.Response, trigger: Trigger, event: Event) -> Delivery:
@@ -83,6 +99,7 @@ def _judged(response: requests.Response, trigger: Trigger, event: Event) -> Deli
             "rejected" if final else "deferred",
             reason or ("rejected_by_subscriber" if final else "subscriber_failed"),
             detail=f"{trigger.subscriber} answered {status}: {words}",
+            failure=Failure(trigger.subscriber, status, response.content),
         )
     reply = reply_of(dict(response.headers), response.content)
     if reply is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from sinks.answer import Answer
 from sinks.cloudevent import Event
@@ -11,6 +11,8 @@ from sinks.errors import MAX_DETAIL_CHARS, Outcome, Reason, Rejected, Unavailabl
 from sinks.incoming import Incoming
 from sinks.routing import Route
 from sinks.subscriber import Delivery
+
+_MOST_TELLING: Final[tuple[Outcome, ...]] = ("rejected", "relayed", "ignored")
 
 
 def ignored(incoming: Incoming, reason: Reason) -> Answer:
@@ -28,7 +30,7 @@ def summed(incoming: Incoming, event: Event, routes: Sequence[Route]) -> Answer:
     """Return the answer for an event that has been routed here.
 
     raises: Unavailable if any delivery is deferred, naming all Triggers that the caller has to
-            repeat; else Rejected if any is rejected.
+            repeat; else Rejected if any is rejected and no dead-letter sink has it.
     """
     deferred, rejected = _reasons("deferred", routes), _reasons("rejected", routes)
     if deferred:
@@ -38,11 +40,14 @@ def summed(incoming: Incoming, event: Event, routes: Sequence[Route]) -> Answer:
         detail = _named("rejected", rejected, len(routes))
         raise Rejected("deliveries_rejected", detail, stage="subscriber")
     deliveries = [delivery for route in routes for delivery in route.deliveries]
-    relayed = any(delivery.outcome == "relayed" for delivery in deliveries)
+    found = {delivery.outcome for delivery in deliveries}
+    # What is rejected here has been kept by the dead-letter sink.
+    outcome: Outcome = next(each for each in _MOST_TELLING if each in found)
+    last = [delivery for delivery in deliveries if delivery.outcome == outcome][-1]
     outcomes = [_outcome(delivery) for delivery in deliveries]
     return Answer(
-        "relayed" if relayed else "ignored",
-        None if relayed else deliveries[-1].reason,
+        outcome,
+        None if outcome == "relayed" else last.reason,
         document=None if incoming.mode else {"ce_id": event.id, "outcomes": outcomes},
     )
 
@@ -77,7 +82,7 @@ def _reasons(outcome: Outcome, routes: Sequence[Route]) -> dict[str, str]:
         str(route.trigger): str(delivery.reason)
         for route in routes
         for delivery in route.deliveries
-        if delivery.outcome == outcome
+        if delivery.outcome == outcome and not delivery.kept
     }
 
 

@@ -5,12 +5,17 @@ sinks_errors_total{sink,stage,reason}    rejected and deferred events by where a
 sinks_handle_seconds{sink}               from the head of the request to the answer
 sinks_upstream_seconds{sink,upstream}    one call of a predictor, EventGate, subscriber or Broker
 sinks_in_flight{sink}                    events being worked on
+sinks_client_events_total{sink,client,outcome}  events of callers that are known by name
+sinks_resent_total{sink,upstream}        requests sent once more after a reset: possible duplicates
+sinks_already_relayed_total{sink}        redelivered events that were not published again
+sinks_eventgate_avoided{sink,host}       1 while an EventGate stands behind the others
+sinks_letters_dropped_total{sink,cause}  dead letters dropped: age, size, or by command
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Final, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
@@ -30,14 +35,9 @@ class Telemetry:
     def __init__(self, sink: str, in_flight: Callable[[], float]) -> None:
         self._registry = CollectorRegistry()
         self._sink = sink
-        events = Counter(
-            "sinks_events", "Events by outcome", ["sink", "outcome"], registry=self._registry
-        )
-        self._errors = Counter(
-            "sinks_errors",
-            "Rejected and deferred events by where and why",
-            ["sink", "stage", "reason"],
-            registry=self._registry,
+        events = self._counter("sinks_events", "Events by outcome", "outcome")
+        self._errors = self._counter(
+            "sinks_errors", "Rejected and deferred events by where and why", "stage", "reason"
         )
         handle = Histogram(
             "sinks_handle_seconds",
@@ -57,15 +57,36 @@ class Telemetry:
             "sinks_in_flight", "Events being worked on", ["sink"], registry=self._registry
         )
         gauge.labels(sink).set_function(in_flight)
+        self._clients = self._counter(
+            "sinks_client_events", "Events of callers known by name", "client", "outcome"
+        )
+        self._resent = self._counter(
+            "sinks_resent", "Requests sent once more after a reset", "upstream"
+        )
+        self._already = self._counter(
+            "sinks_already_relayed", "Redelivered events that were not published again"
+        )
+        self._dropped = self._counter("sinks_letters_dropped", "Dead letters dropped", "cause")
+        self._avoided = Gauge(
+            "sinks_eventgate_avoided",
+            "1 while an EventGate stands behind the others",
+            ["sink", "host"],
+            registry=self._registry,
+        )
         ProcessCollector(registry=self._registry)
         # Children are kept: labels() costs more than counting.
         self._events = {name: events.labels(sink, name) for name in get_args(Outcome)}
         self._handle = handle.labels(sink)
         self._error_child = cache(self._errors_of)
+        self._client_child = cache(partial(self._clients.labels, sink))
 
-    def count(self, outcome: Outcome, seconds: float, error: SinkError | None) -> None:
-        """Count one event that has been answered."""
+    def count(
+        self, outcome: Outcome, seconds: float, error: SinkError | None, client: str | None = None
+    ) -> None:
+        """Count one event that has been answered; client: who sent it, if that is known."""
         self._events[outcome].inc()
+        if client is not None:
+            self._client_child(client, outcome).inc()
         self._handle.observe(seconds)
         if error is not None:
             self._error_child(error.stage, error.reason).inc()
@@ -74,9 +95,28 @@ class Telemetry:
         """Return what observes the seconds of each call of one kind of upstream."""
         return self._upstream.labels(self._sink, stage).observe
 
+    def resent(self, stage: Stage) -> Callable[[], None]:
+        """Return what counts a request that went out a second time."""
+        return self._resent.labels(self._sink, stage).inc
+
+    def already_relayed(self) -> None:
+        """Count a redelivered event that was not published again."""
+        self._already.labels(self._sink).inc()
+
+    def avoided(self, host: str, avoided: bool) -> None:
+        """Show whether an EventGate is being avoided."""
+        self._avoided.labels(self._sink, host).set(avoided)
+
+    def dropped(self, cause: str, letters: int) -> None:
+        """Count dead letters that were dropped: by `age`, `size` or `command`."""
+        self._dropped.labels(self._sink, cause).inc(letters)
+
     def render(self) -> bytes:
         """Return all metrics in the Prometheus text format."""
         return generate_latest(self._registry)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, ["sink", *labels], registry=self._registry)
 
     def _errors_of(self, stage: Stage, reason: Reason) -> Counter:
         return self._errors.labels(self._sink, stage, reason)

@@ -6,10 +6,8 @@ The views only decode and handle; whatever they raise becomes an answer here, in
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from flask import Request, Response, current_app
@@ -17,19 +15,28 @@ from flask import request as current_request
 from werkzeug.exceptions import HTTPException
 
 from sinks import cloudevent, log
+from sinks.admission import MAX_LARGEST_BODIES, Admission
 from sinks.answer import Answer
 from sinks.cloudevent import Event
 from sinks.deadline import Deadline
 from sinks.envelope import with_trace
-from sinks.errors import SinkError, Unavailable
+from sinks.errors import SinkError
 from sinks.event_app import EventApp
 from sinks.responses import answered, bug, error_of, failed
 from sinks.server_settings import STOPPING
 from sinks.settings import SinkSettings, shown
 from sinks.telemetry import Telemetry
-from sinks.wsgi_request import body_of, deadline_of, headers_of
+from sinks.wsgi_request import body_of, deadline_of, expected_bytes, headers_of
 
-_WANTS_REPAIR = ("bug", "no_such_path", "predictor_misconfigured", "unknown_row")
+_WANTS_REPAIR = (
+    "bug",
+    "issuer_unavailable",
+    "no_such_path",
+    "predictor_misconfigured",
+    "storage_failed",
+    "unknown_isvc",
+    "unknown_row",
+)
 
 
 class Identified(Protocol):
@@ -47,10 +54,11 @@ class Sink:
 
     def __init__(self, name: str, settings: SinkSettings) -> None:
         self.name = name
-        self.telemetry = Telemetry(name, lambda: self._in_flight)
         self._settings = settings
-        self._lock = threading.Lock()
-        self._in_flight = 0
+        self._admission = Admission(
+            settings.max_in_flight, settings.max_body_bytes * MAX_LARGEST_BODIES
+        )
+        self.telemetry = Telemetry(name, lambda: self._admission.in_flight)
 
     def create_app(self) -> EventApp:
         """Return an app with `/healthz`, `/readyz`, `/metrics` and JSON errors."""
@@ -84,8 +92,9 @@ class Sink:
             if caller is not None:
                 known["client"] = caller(request.environ.get("HTTP_AUTHORIZATION"))
             deadline = deadline_of(request, self._settings.event_deadline_seconds)
-            decoded = decode(headers, body_of(request, self._settings.max_body_bytes, deadline))
-            with self._admitted():
+            most = self._settings.max_body_bytes
+            with self._admission.admitted(expected_bytes(request, most)):
+                decoded = decode(headers, body_of(request, most, deadline))
                 answer = handle(decoded, deadline)
             response = answered(answer)
             outcome, reason = answer.outcome, answer.reason
@@ -95,27 +104,12 @@ class Sink:
             response = failed(error, decoded.id if decoded else headers.get("ce-id"))
             outcome, reason = error.outcome, error.reason
         seconds = time.perf_counter() - begun
-        self.telemetry.count(outcome, seconds, error)
+        self.telemetry.count(outcome, seconds, error, known.get("client"))
         if error is not None or log.LOGGER.isEnabledFor(logging.DEBUG):
             known = {"ce_id": headers.get("ce-id"), **_fields(decoded), **known}
             known |= {"outcome": outcome, "reason": reason, "duration_seconds": round(seconds, 6)}
             self._log(error, known, unforeseen)
         return response
-
-    @contextmanager
-    def _admitted(self) -> Iterator[None]:
-        """Count an event in and out; over the limit it is deferred at once."""
-        with self._lock:
-            if self._in_flight >= self._settings.max_in_flight:
-                error = Unavailable("overloaded", "MAX_IN_FLIGHT events are being worked on")
-                error.retry_after = "1"
-                raise error
-            self._in_flight += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._in_flight -= 1
 
     def _log(
         self, error: SinkError | None, known: dict[str, Any], unforeseen: Exception | None = None

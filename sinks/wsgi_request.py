@@ -43,6 +43,13 @@ def deadline_of(request: Request, own_seconds: float) -> Deadline:
     return own.within(int(text) / 1000)
 
 
+def expected_bytes(request: Request, max_bytes: int) -> int:
+    """Return how much memory the body may take: what is declared, the most where nothing is."""
+    declared = request.content_length
+    chunked = declared is None and "HTTP_TRANSFER_ENCODING" in request.environ
+    return min(max_bytes if chunked else declared or 0, max_bytes)
+
+
 def body_of(request: Request, max_bytes: int, deadline: Deadline) -> bytes:
     """Return the whole body; at most one byte over the limit is read.
 

@@ -47,8 +47,8 @@ from sinks.page_change import TITLE as PAGE_CHANGE
 from sinks.predictor import Predictor
 from sinks.revision_create import TITLE as REVISION_CREATE
 from sinks.schema import output_schema
+from sinks.score_settings import ScoreSettings
 from sinks.scoring import Scoring, score
-from sinks.settings import ScoreSettings
 from tests.factories import DATA, PAGE_CHANGE_TYPE
 from tests.generated import ABSENT, Choose, Make, documents, often, second_judge, smallest
 from tests.processes import ROOT

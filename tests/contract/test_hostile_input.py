@@ -33,9 +33,11 @@ from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
 
 from sinks import cloudevent, deployed, egress_sink, http_shim, log, score_sink
+from sinks.egress_settings import EgressSettings
 from sinks.models import MODELS
 from sinks.relaying import load_outputs
-from sinks.settings import EgressSettings, ScoreSettings, ShimSettings
+from sinks.score_settings import ScoreSettings
+from sinks.shim_settings import ShimSettings
 from tests import hostile
 from tests.factories import DATA, SCORE_TYPE, binary, revision_score
 from tests.hostile import PATHS, TAPE_BYTES

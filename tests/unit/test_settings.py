@@ -9,8 +9,10 @@ from typing import Any
 import certifi
 import pytest
 
+from sinks.egress_settings import EgressSettings
 from sinks.environment import InvalidSettings, or_exit, stop
 from sinks.models import ROWS
+from sinks.score_settings import ScoreSettings
 from sinks.server_settings import ServerSettings
 from sinks.setting_values import (
     NotValid,
@@ -28,12 +30,8 @@ from sinks.setting_values import (
     whole,
     words,
 )
-from sinks.settings import (
-    EgressSettings,
-    ScoreSettings,
-    ShimSettings,
-    shown,
-)
+from sinks.settings import shown
+from sinks.shim_settings import ShimSettings
 from tests.sixteen import ADDED
 
 SCORE = {"PREDICTOR_URL": "http://predictor:8084"}

@@ -1,0 +1,49 @@
+"""Handing what failed for good to the dead-letter sink that `DEADLETTER_URL` names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sinks import cloudevent
+from sinks.deadline import Deadline
+from sinks.errors import SinkError
+from sinks.http_client import HttpClient
+from sinks.letter import undeliverable
+from sinks.routing import Route
+from sinks.subscriber import Delivery, Failure
+
+
+class DeadLetterSink:
+    """Posts letters, with the attributes that Knative gives them."""
+
+    def __init__(self, http: HttpClient, url: str) -> None:
+        self._http = http
+        self._url = url
+
+    def keep(self, routes: Sequence[Route], deadline: Deadline) -> list[Route]:
+        """Return the routes, each rejected delivery kept, or deferred because it could not be."""
+        return [
+            replace(
+                route, deliveries=tuple(self._settled(each, deadline) for each in route.deliveries)
+            )
+            for route in routes
+        ]
+
+    def _settled(self, delivery: Delivery, deadline: Deadline) -> Delivery:
+        if delivery.outcome != "rejected" or delivery.failure is None:
+            return delivery
+        try:
+            problem = self._problem(delivery, delivery.failure, deadline)
+        except SinkError as error:
+            problem = error.detail
+        if not problem:
+            return replace(delivery, kept=True)
+        detail = f"rejected ({delivery.reason}), and DEADLETTER_URL has not kept it: {problem}"
+        return replace(delivery, outcome="deferred", reason="deadletter_sink_failed", detail=detail)
+
+    def _problem(self, delivery: Delivery, failure: Failure, deadline: Deadline) -> str:
+        event = undeliverable(delivery.event, failure.destination, failure.status, failure.body)
+        message = cloudevent.encode(event, event.mode)
+        status = self._http.post(self._url, message.body, message.headers, deadline).status_code
+        return "" if 200 <= status < 300 else f"it answered {status}"
