@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sinks.cloudevent import Event
-from sinks.errors import Outcome, Reason
+from sinks.reasons import Outcome, Reason
 
 
 @dataclass(frozen=True, slots=True)

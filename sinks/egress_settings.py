@@ -16,13 +16,15 @@ from sinks.settings import SinkSettings, cluster_callers, shared, stream_names
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EgressSettings(SinkSettings):
-    """eventgate_urls:  full URLs of `/v1/events` in order of preference.
+    """stream_names:    production, or test for streams that nobody depends on.
+    eventgate_urls:  full URLs of `/v1/events` in order of preference.
     eventgate_avoid_seconds:  how long one that failed stands behind the others.
     egress_streams:           the only streams that may be published to.
     staging_eventgate_hosts:  through which staging may use production's stream names.
     relayed_memory_events:    how many relayed events are remembered.
     """
 
+    stream_names: str
     eventgate_urls: tuple[str, ...]
     eventgate_avoid_seconds: float
     eventgate_connect_timeout_seconds: float
@@ -34,11 +36,13 @@ class EgressSettings(SinkSettings):
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
         env = Environment(environ)
-        test = stream_names(env) == "test"
+        names = stream_names(env)
+        test = names == "test"
         rows = frozenset(row.test_stream if test else row.stream for row in ROWS)
         settings = cls(
             **shared(env, 140),
             **cluster_callers(env),
+            stream_names=names,
             eventgate_urls=env.require("EVENTGATE_URLS", url_list, ()),
             eventgate_avoid_seconds=env.read("EVENTGATE_AVOID_SECONDS", number(0, 3600), 30.0),
             eventgate_connect_timeout_seconds=env.read(

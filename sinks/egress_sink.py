@@ -5,12 +5,15 @@ from __future__ import annotations
 from flask import Flask, Request, Response
 
 from sinks.answer import Answer
+from sinks.callers import cluster_caller_of
 from sinks.cloudevent import Event
 from sinks.deadline import Deadline
 from sinks.egress_settings import EgressSettings
 from sinks.environment import or_exit
-from sinks.eventgate import EventGate
-from sinks.relaying import Relaying, load_outputs, relay
+from sinks.eventgates import EventGates
+from sinks.relayed_events import RelayedEvents
+from sinks.relaying import Relaying, load_outputs, relay, withheld_streams
+from sinks.telemetry import Telemetry
 from sinks.upstreams import http_client
 from sinks.web import Sink, decode_event
 
@@ -19,25 +22,40 @@ def create_app(settings: EgressSettings | None = None) -> Flask:
     """Return the WSGI app; without settings they come from the environment."""
     settings = settings or or_exit(EgressSettings.from_env)
     sink = Sink("egress-sink", settings)
-    http = http_client(
-        "eventgate",
-        settings,
-        sink.telemetry,
-        connect_timeout_seconds=settings.eventgate_connect_timeout_seconds,
-        read_timeout_seconds=settings.eventgate_read_timeout_seconds,
-    )
     relaying = Relaying(
         outputs=load_outputs(),
         streams=settings.egress_streams,
-        eventgate=EventGate(http, settings.eventgate_urls[0]),
+        withheld=withheld_streams(settings.stream_names),
+        eventgates=_eventgates(settings, sink.telemetry),
+        relayed=RelayedEvents(settings.relayed_memory_events),
+        already_relayed=sink.telemetry.already_relayed,
     )
+    caller = cluster_caller_of(settings, sink.telemetry)
     app = sink.create_app()
 
     def events(request: Request, _: str) -> Response:
         def handle(event: Event, deadline: Deadline) -> Answer:
             return relay(event, relaying, deadline)
 
-        return sink.deliver(request, decode_event, handle)
+        return sink.deliver(request, decode_event, handle, caller)
 
     app.add_event_rule("/", events)
     return app
+
+
+def _eventgates(settings: EgressSettings, telemetry: Telemetry) -> EventGates:
+    http = http_client(
+        "eventgate",
+        settings,
+        telemetry,
+        connect_timeout_seconds=settings.eventgate_connect_timeout_seconds,
+        read_timeout_seconds=settings.eventgate_read_timeout_seconds,
+    )
+    return EventGates(
+        http,
+        settings.eventgate_urls,
+        avoid_seconds=settings.eventgate_avoid_seconds,
+        # What is a long time for a connection is one for the first answer of many as well.
+        silent_seconds=settings.eventgate_connect_timeout_seconds,
+        avoided=telemetry.avoided,
+    )

@@ -14,14 +14,20 @@ import requests
 from sinks import jsondata
 from sinks.deadline import Deadline
 from sinks.errors import BadAnswer, MalformedEvent, Rejected, SinkError, Unavailable
+from sinks.http_adapter import Sends
 from sinks.http_client import HttpClient, blame
 
 # What the texts of a permanent 500 contain; every other 500 may pass with time.
 _PERMANENT_500 = ("is not allowed in stream", "could not be extracted", "Message size too large")
+_NO_SCHEMA = "Failed loading schema"
+
+
+class ThisEventOnly(Unavailable):
+    """It cannot take this event now, perhaps never; others it can."""
 
 
 class EventGate:
-    """Posts events to `/v1/events`, never `hasty`: 201 means that Kafka has it.
+    """Posts events to one address's `/v1/events`, never `hasty`: 201 means that Kafka has it.
 
     url:  full URL of the intake.
     """
@@ -31,15 +37,26 @@ class EventGate:
         self._url = url
 
     def post(
-        self, document: Mapping[str, Any], headers: Mapping[str, str], deadline: Deadline
+        self,
+        document: bytes,
+        headers: Mapping[str, str],
+        deadline: Deadline,
+        share_seconds: float,
+        sends: Sends,
     ) -> None:
         """Return once the event has been produced.
 
-        document:  with its own `meta.id`: nobody behind us removes duplicates.
-        raises:    Rejected; Unavailable, BadAnswer, DeadlineExceeded.
+        document:       JSON with its own `meta.id`: nobody behind us removes duplicates.
+        share_seconds:  how much of the time this address may take.
+        sends:          what became of the same document at other addresses.
+        raises:         Rejected; Unavailable, ThisEventOnly, BadAnswer, DeadlineExceeded.
         """
         sent = {"Content-Type": "application/json", **headers}
-        response = self._http.post(self._url, jsondata.dumps(document), sent, deadline)
+        response = self._http.post(
+            self._url, document, sent, deadline, share_seconds=share_seconds, sends=sends
+        )
+        if response.status_code == 504:
+            sends.unanswered += 1  # a proxy has waited in vain, so EventGate may have it
         if response.status_code != 201:
             raise _failure(response)
 
@@ -56,7 +73,9 @@ def _failure(response: requests.Response) -> SinkError:
             "upstream_bad_answer", f"EventGate answered {status}, which says of one event nothing"
         )
     else:
-        error = Unavailable("eventgate_failed", f"EventGate answered {status}: repeat later")
+        # The schema's registry may be down, or the schema not yet there; a proxy may take less.
+        kind = ThisEventOnly if status == 413 or _NO_SCHEMA in text else Unavailable
+        error = kind("eventgate_failed", f"EventGate answered {status}: repeat later")
     return blame("eventgate", error, response, text)
 
 

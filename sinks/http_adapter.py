@@ -1,7 +1,8 @@
 """A `requests` transport adapter on http.client: one deadline, a bounded answer, no redirects.
 
 Connections are kept for 4 s at most, because EventGate closes idle ones after 5 s. A request goes
-out a second time only when a pooled connection turns out dead before the first byte of an answer.
+out a second time only when a pooled connection turns out dead before the first byte of an answer,
+or when the caller says so: he hands the same `Sends` in again.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import http.client
 import socket
 import ssl
 import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import requests
@@ -28,6 +31,25 @@ from sinks.http_message import (
 from sinks.name_resolution import GetAddrInfo
 
 IDLE_SECONDS: Final = 4.0
+# One that had its effect and one more: so that nothing happens more than twice.
+_MOST_UNANSWERED: Final = 2
+
+
+@dataclass(slots=True)
+class Sends:
+    """How often one request went out, wherever to, without a whole answer: nobody knows whether it
+    had its effect, and whoever sends it again may double that.
+
+    elsewhere:  the one repeat is for another address, not for a fresh connection to the same.
+    """
+
+    unanswered: int = 0
+    elsewhere: bool = False
+
+    @property
+    def spent(self) -> bool:
+        """True if it must not go out again."""
+        return self.unanswered >= _MOST_UNANSWERED
 
 
 class DeadlineAdapter(BaseAdapter):
@@ -37,6 +59,7 @@ class DeadlineAdapter(BaseAdapter):
     max_answer_bytes:         after decoding.
     tls:                      trust for https; made at the first https request if None.
     getaddrinfo:              socket.getaddrinfo, or something that behaves like it.
+    resent:                   called for each request that goes out although it may have arrived.
     """
 
     def __init__(
@@ -45,33 +68,45 @@ class DeadlineAdapter(BaseAdapter):
         max_answer_bytes: int,
         tls: ssl.SSLContext | None = None,
         getaddrinfo: GetAddrInfo = socket.getaddrinfo,
+        resent: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__()
         self._connect_timeout_seconds = connect_timeout_seconds
         self._max_answer_bytes = max_answer_bytes
         self._tls = tls
         self._getaddrinfo = getaddrinfo
+        self._resent = resent
         self._pool = Pool(IDLE_SECONDS)
 
     def send(  # type: ignore[override]  # requests passes what it likes as timeout
-        self, request: requests.PreparedRequest, *, timeout: Deadline, **_: object
+        self,
+        request: requests.PreparedRequest,
+        *,
+        timeout: Deadline,
+        sends: Sends | None = None,
+        **_: object,
     ) -> requests.Response:
         """Return the whole answer.
 
+        sends:  what became of the same request before; counts this one's too.
         raises: requests.ConnectTimeout, requests.ReadTimeout, requests.ConnectionError,
                 AnswerTooLarge, UnreadableAnswer.
         """
         scheme, host, port, message = request_bytes(request)
         origin = (scheme, host, port)
-        pooled = self._pool.take(origin)
+        sends = sends or Sends()
+        # Where one connection has died the pooled ones may be dead as well.
+        pooled = None if sends.unanswered else self._pool.take(origin)
         if pooled is not None:
             try:
-                return self._exchange(origin, pooled, message, request, timeout)
+                return self._exchange(origin, pooled, message, request, timeout, sends)
             except requests.ConnectionError:
-                if pooled.received:
+                if pooled.received or sends.elsewhere:
                     raise
         fresh = self._connect(scheme, host, port, timeout)
-        return self._exchange(origin, fresh, message, request, timeout)
+        if sends.unanswered:
+            self._resent()
+        return self._exchange(origin, fresh, message, request, timeout, sends)
 
     def close(self) -> None:
         """Close all idle connections."""
@@ -96,13 +131,16 @@ class DeadlineAdapter(BaseAdapter):
         message: bytes,
         request: requests.PreparedRequest,
         deadline: Deadline,
+        sends: Sends,
     ) -> requests.Response:
         connection.use(deadline)
         keep = False
+        sends.unanswered += 1
         try:
             connection.send(message)
             answer = final_answer(connection, request.method)
             response = response_of(answer, request, self._max_answer_bytes)
+            sends.unanswered -= 1
             keep = answer.isclosed() and not answer.will_close
             return response
         except AnswerTooLarge:

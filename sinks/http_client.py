@@ -1,4 +1,4 @@
-"""The one HTTP client of the sinks: POST within a deadline, and say what should happen next.
+"""The one HTTP client of the sinks: ask within a deadline, and say what should happen next.
 
 It reads no environment and follows no redirects; retries are the broker's.
 """
@@ -14,15 +14,16 @@ from requests.structures import CaseInsensitiveDict
 
 from sinks import __version__
 from sinks.deadline import Deadline
-from sinks.errors import BadAnswer, DeadlineExceeded, SinkError, Stage, Unavailable
-from sinks.http_adapter import DeadlineAdapter
+from sinks.errors import BadAnswer, DeadlineExceeded, SinkError, Unavailable
+from sinks.http_adapter import DeadlineAdapter, Sends
 from sinks.http_message import AnswerTooLarge, UnreadableAnswer
+from sinks.reasons import Stage
 
 USER_AGENT: Final = f"knative-event-sinks/{__version__}"
 
 
 class HttpClient:
-    """POSTs for one kind of upstream, with that upstream's errors as the sinks' own.
+    """Requests to one kind of upstream, with that upstream's errors as the sinks' own.
 
     upstream:  the stage that errors name: predictor, eventgate, subscriber or broker.
     observe:   gets the seconds of every call.
@@ -41,22 +42,53 @@ class HttpClient:
         self._read_timeout_seconds = read_timeout_seconds
 
     def post(
-        self, url: str, body: bytes, headers: Mapping[str, str], deadline: Deadline
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        deadline: Deadline,
+        *,
+        share_seconds: float | None = None,
+        sends: Sends | None = None,
     ) -> requests.Response:
-        """Return the answer, whatever its status.
+        """Return the answer to a POST, whatever its status.
 
+        share_seconds:  how much of the time this call may take; the rest is for others.
+        sends:          what became of the same request at others; counts this one's too.
         raises: Unavailable (503), BadAnswer (502), DeadlineExceeded (504).
         """
+        return self._asked("POST", url, body, headers, deadline, share_seconds, sends)
+
+    def get(self, url: str, headers: Mapping[str, str], deadline: Deadline) -> requests.Response:
+        """Return the answer to a GET, whatever its status. raises: what post raises."""
+        return self._asked("GET", url, b"", headers, deadline)
+
+    def close(self) -> None:
+        """Close the connections that are idle."""
+        self._adapter.close()
+
+    def _asked(
+        self,
+        method: str,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        deadline: Deadline,
+        share_seconds: float | None = None,
+        sends: Sends | None = None,
+    ) -> requests.Response:
         request = requests.PreparedRequest()
-        request.method, request.url, request.body = "POST", url, body
+        request.method, request.url, request.body = method, url, body
         request.headers = CaseInsensitiveDict(
             {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers}
         )
-        limit = self._read_timeout_seconds
+        limits = (self._read_timeout_seconds, share_seconds)
+        limit = min((limit for limit in limits if limit is not None), default=None)
         patience = deadline if limit is None else deadline.within(limit)
+        more = {"sends": sends} if sends else {}  # any adapter of requests knows only the time-out
         begun = time.perf_counter()
         try:
-            return self._adapter.send(request, timeout=patience)
+            return self._adapter.send(request, timeout=patience, **more)
         except requests.Timeout as error:
             if deadline.remaining() <= 0:
                 raise DeadlineExceeded(

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sinks import page_change, prediction_classification, revision_create
-from sinks.errors import InvalidEvent, MalformedEvent, Reason
+from sinks.errors import InvalidEvent, MalformedEvent
 from sinks.page_change import PageChange
+from sinks.reasons import Reason
 from sinks.schema import DocumentSchema, InvalidDocument, reader_schema
 
 PRIVATE_STREAM = "mediawiki.page_change.private.v1"

@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 from sinks.deployed import InferenceService
 from sinks.envelope import event_type
-from sinks.errors import Reason
 from sinks.output import Output
 from sinks.page_change import PageChange
 from sinks.prediction import Prediction
+from sinks.reasons import Reason
 from sinks.timestamp import age_seconds
 from sinks.wikis import Wiki
 

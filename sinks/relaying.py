@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sinks import jsondata
 from sinks.answer import Answer
 from sinks.cloudevent import Event
 from sinks.deadline import Deadline
 from sinks.envelope import trace_of
 from sinks.errors import InvalidEvent, MalformedEvent, UnsupportedMediaType, safe_id
-from sinks.eventgate import EventGate
+from sinks.eventgates import EventGates
 from sinks.models import ROWS
+from sinks.relayed_events import RelayedEvents, relayed_event
 from sinks.schema import DocumentSchema, InvalidDocument, output_schema
 
 Outputs = Mapping[str, DocumentSchema]
@@ -24,11 +26,16 @@ class Relaying:
 
     outputs:  the schemas that may be published, by `$schema`.
     streams:  the only streams that may be published to.
+    withheld: streams that may not, whatever `streams` says.
+    relayed:  what need not be published again; already_relayed is called for each of these.
     """
 
     outputs: Outputs
     streams: Collection[str]
-    eventgate: EventGate
+    withheld: Collection[str]
+    eventgates: EventGates
+    relayed: RelayedEvents
+    already_relayed: Callable[[], None]
 
 
 def load_outputs() -> Outputs:
@@ -39,16 +46,27 @@ def load_outputs() -> Outputs:
     }
 
 
+def withheld_streams(stream_names: str) -> frozenset[str]:
+    """Return production's streams for `test` names: nothing that is a test may get there."""
+    return frozenset(row.stream for row in ROWS) if stream_names == "test" else frozenset()
+
+
 def relay(event: Event, relaying: Relaying, deadline: Deadline) -> Answer:
-    """Return *relayed* once EventGate has the event's data.
+    """Return *relayed* once EventGate has the event's data, or if it had got it from us before.
 
     raises: SinkError.
     """
     document = _checked(event, relaying)
+    body = jsondata.dumps(document)
+    relayed = relayed_event(event.source, event.id, body)
+    if relayed in relaying.relayed:
+        relaying.already_relayed()
+        return Answer("relayed", "already_relayed")
     headers = trace_of(event.attributes)
     if request_id := safe_id(document["meta"].get("request_id")):
         headers["x-request-id"] = request_id
-    relaying.eventgate.post(document, headers, deadline)
+    relaying.eventgates.post(body, headers, deadline)
+    relaying.relayed.add(relayed)
     return Answer("relayed")
 
 
@@ -71,6 +89,10 @@ def _checked(event: Event, relaying: Relaying) -> dict[str, Any]:
     stream = document["meta"]["stream"]
     if stream not in relaying.streams:
         raise InvalidEvent("stream_not_allowed", "/meta/stream is not one of EGRESS_STREAMS")
+    if stream in relaying.withheld:
+        raise InvalidEvent(
+            "stream_not_allowed", "/meta/stream is production's, but STREAM_NAMES is test"
+        )
     if event.attributes.get("stream", stream) != stream:
         raise InvalidEvent("stream_mismatch", "attribute stream and /meta/stream differ")
     if safe_id(document["meta"].get("id")) is None:

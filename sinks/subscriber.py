@@ -18,16 +18,9 @@ from sinks.attributes import REQUIRED, is_sendable, media_type
 from sinks.cloudevent import STRUCTURED_JSON, Event, NoData
 from sinks.deadline import Deadline
 from sinks.envelope import trace_of
-from sinks.errors import (
-    RETRIED_4XX,
-    BadAnswer,
-    MalformedEvent,
-    Outcome,
-    Reason,
-    Rejected,
-    SinkError,
-)
+from sinks.errors import RETRIED_4XX, BadAnswer, MalformedEvent, Rejected, SinkError
 from sinks.http_client import HttpClient
+from sinks.reasons import Outcome, Reason
 from sinks.triggers import Trigger
 
 _REASONS: Final = frozenset(get_args(Reason))

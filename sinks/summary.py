@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from sinks.answer import Answer
 from sinks.cloudevent import Event
-from sinks.errors import MAX_DETAIL_CHARS, Outcome, Reason, Rejected, Unavailable
+from sinks.errors import MAX_DETAIL_CHARS, Rejected, Unavailable
 from sinks.incoming import Incoming
+from sinks.reasons import Outcome, Reason
 from sinks.routing import Route
 from sinks.subscriber import Delivery
 

@@ -21,7 +21,8 @@ from typing import Final, get_args
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from sinks.errors import Outcome, Reason, SinkError, Stage
+from sinks.errors import SinkError
+from sinks.reasons import Outcome, Reason, Stage
 
 # A predictor takes from 150 ms to 4 s; the last bounds are the deadlines of score and egress.
 _SECONDS: Final = (0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 140, 300)
@@ -57,6 +58,16 @@ class Telemetry:
             "sinks_in_flight", "Events being worked on", ["sink"], registry=self._registry
         )
         gauge.labels(sink).set_function(in_flight)
+        self._register_rare()
+        ProcessCollector(registry=self._registry)
+        # Children are kept: labels() costs more than counting.
+        self._events = {name: events.labels(sink, name) for name in get_args(Outcome)}
+        self._handle = handle.labels(sink)
+        self._error_child = cache(self._errors_of)
+        self._client_child = cache(partial(self._clients.labels, sink))
+
+    def _register_rare(self) -> None:
+        """What is not counted for every event."""
         self._clients = self._counter(
             "sinks_client_events", "Events of callers known by name", "client", "outcome"
         )
@@ -73,12 +84,6 @@ class Telemetry:
             ["sink", "host"],
             registry=self._registry,
         )
-        ProcessCollector(registry=self._registry)
-        # Children are kept: labels() costs more than counting.
-        self._events = {name: events.labels(sink, name) for name in get_args(Outcome)}
-        self._handle = handle.labels(sink)
-        self._error_child = cache(self._errors_of)
-        self._client_child = cache(partial(self._clients.labels, sink))
 
     def count(
         self, outcome: Outcome, seconds: float, error: SinkError | None, client: str | None = None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ssl
 
-from sinks.errors import Stage
 from sinks.http_adapter import DeadlineAdapter
 from sinks.http_client import HttpClient
+from sinks.reasons import Stage
 from sinks.settings import SinkSettings
 from sinks.telemetry import Telemetry
 
@@ -22,7 +22,7 @@ def http_client(
     read_timeout_seconds: float | None = None,
     ca_certs: str = "",
 ) -> HttpClient:
-    """Return a client that observes its calls.
+    """Return a client that observes its calls and counts what it sends again.
 
     ca_certs: PEM text of authorities to trust besides CA_FILE or the system's.
     """
@@ -31,5 +31,10 @@ def http_client(
         tls = ssl.create_default_context(cafile=settings.ca_file)
         if ca_certs:
             tls.load_verify_locations(cadata=ca_certs)
-    adapter = DeadlineAdapter(connect_timeout_seconds, settings.max_body_bytes, tls)
+    adapter = DeadlineAdapter(
+        connect_timeout_seconds,
+        settings.max_body_bytes,
+        tls,
+        resent=telemetry.resent(upstream),
+    )
     return HttpClient(upstream, adapter, telemetry.upstream(upstream), read_timeout_seconds)

@@ -11,14 +11,27 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
+import click
 import pytest
 
-from sinks.errors import Reason
+from sinks.cli import main
 from sinks.local.parts import PORTS
 from sinks.local.processes import ROOT
+from sinks.models import ROWS
+from sinks.reasons import Reason
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+SETTINGS = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+STAGING = (ROOT / "docs" / "staging.md").read_text(encoding="utf-8")
+DOCS = sorted(ROOT.glob("docs/*.md"))
+VARIABLES = {
+    name
+    for path in sorted(ROOT.glob("sinks/*settings*.py"))
+    for name in re.findall(
+        r'(?:env\.(?:read|require)|Final =) ?\(\s*"([A-Z_]+)"', path.read_text(encoding="utf-8")
+    )
+}
 COMMANDS = [
     line.split(" #")[0].strip()
     for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
@@ -110,17 +123,72 @@ def test_readme_commands_are_make_targets_or_curl_lines() -> None:
     assert [name for name in MAKES if not re.search(rf"^{name}:", makefile, re.MULTILINE)] == []
 
 
-def test_readme_settings_table_lists_what_settings_read() -> None:
-    """A variable that is read and not listed, or listed and not read, fails."""
-    sources = ("settings.py", "server_settings.py")
-    source = "".join((ROOT / "sinks" / name).read_text(encoding="utf-8") for name in sources)
-    read = set(re.findall(r'(?:env\.(?:read|require)|Final =) ?\(\s*"([A-Z_]+)"', source))
+def test_settings_table_lists_what_settings_read() -> None:
+    """A variable that is read and not listed, or listed and not read, or listed twice, fails."""
+    rows = [line.split("|")[1] for line in SETTINGS.splitlines() if line.startswith("| `")]
+    listed = [name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)]
 
-    section = README.partition("## Settings")[2].partition("\n## ")[0]
-    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
-    listed = {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)}
+    assert sorted(listed) == sorted(VARIABLES)
 
-    assert listed == read
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+def test_docs_page_sets_only_what_settings_read(path: Path) -> None:
+    """What a page tells people to set, as `NAME=value`, is a variable of ours."""
+    named = set(re.findall(r"\b([A-Z_]{6,})=", path.read_text(encoding="utf-8")))
+
+    assert named - VARIABLES == set()
+
+
+def test_staging_names_only_streams_that_rows_publish_to() -> None:
+    """A stream in the page for staging is one of the table of models, and each test stream is
+    declared there with the title of its rows' schema."""
+    titles = {row.test_stream: row.output.title for row in ROWS}
+    declared = re.findall(r"^'(\S+)' => \[\n\t'schema_title' => '(\S+)',", STAGING, re.MULTILINE)
+    named = set(re.findall(r"\bmediawiki\.[a-z_.0-9-]*[a-z0-9]", STAGING))
+
+    assert dict(declared) == titles
+    assert named <= {stream for row in ROWS for stream in (row.stream, row.test_stream)}
+
+
+def test_staging_probe_is_taken_in_every_test_stream(ports: dict[int, int]) -> None:
+    """The commands that show whether a stream is declared say so, here of the local EventGate."""
+    (script,) = re.findall(r"```sh\n(EG=.*?)```", STAGING, re.DOTALL)
+    local = re.sub(r"EG=\S+", f"EG=http://127.0.0.1:{ports[PORTS['eventgate']]}", script)
+
+    done = subprocess.run(  # noqa: S603
+        ["bash", "-ec", local],  # noqa: S607
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    streams = {row.test_stream for row in ROWS}
+    assert re.findall(r"^(\d{3})$", done.stdout, re.MULTILINE) == ["201"] * len(streams), done
+    assert all(stream in done.stdout for stream in streams)
+
+
+@pytest.mark.parametrize(("page", "most"), [("migration.md", 130), ("staging.md", 110)])
+def test_docs_page_fits_its_limit(page: str, most: int) -> None:
+    """What somebody follows step by step has to be read to its end."""
+    assert len((ROOT / "docs" / page).read_text(encoding="utf-8").splitlines()) <= most
+
+
+def test_docs_command_lines_are_of_our_command_line() -> None:
+    """Every `sinks ...` in the pages is a command, with options that it has."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in DOCS)
+    found = re.findall(r"(?:`|^)sinks ((?:[a-z]+ ?)+)([^`\n]*)", text, re.MULTILINE)
+
+    assert found
+    for words, rest in found:
+        command: click.Command = main
+        for word in words.split():
+            if not isinstance(command, click.Group):
+                break
+            assert word in command.commands, f"sinks {words}"
+            command = command.commands[word]
+        options = {name for each in command.params for name in each.opts}
+        assert set(re.findall(r"(?<![\w-])--[a-z-]+", rest)) <= {*options, "--help"}, (words, rest)
 
 
 def test_operations_lists_every_reason_once() -> None:
@@ -135,7 +203,7 @@ def test_readme_fits_its_limit() -> None:
     assert len(README.splitlines()) <= 120
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("docs/*.md")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
 def test_docs_page_is_linked(path: Path) -> None:
     """Every page under docs can be found from README."""
     assert f"docs/{path.name}" in README

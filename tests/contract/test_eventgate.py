@@ -56,6 +56,7 @@ def relaying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relaying]:
         env = {
             "EVENTGATE_URLS": f"{upstream.url}/v1/events",
             "EVENTGATE_READ_TIMEOUT_SECONDS": str(READ_TIMEOUT),
+            "RELAYED_MEMORY_EVENTS": "0",  # the same event again and again is what is sent here
         }
         with gunicorn(APP, env, tmp_path_factory.mktemp("relaying")) as sink:
             yield Relaying(sink, upstream)
@@ -92,6 +93,13 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
         }
         with gunicorn(APP, env, directory) as sink:
             yield Real(sink, topics)
+
+
+def metric(sink: Running, name: str) -> float:
+    """Return the value of a metric that has no labels but the sink's name."""
+    text = call(sink.port, "/metrics", method="GET").body.decode()
+    (value,) = (line.split()[1] for line in text.splitlines() if line.startswith(f"{name}{{"))
+    return float(value)
 
 
 def is_relayed(reply: Reply) -> None:
@@ -135,6 +143,7 @@ def page(status: int) -> bytes:
 
 LOADING = f"Failed loading schema at /a/1.0.0 {MARK}"
 NOT_ALLOWED = f"Schema mediawiki/revision/score is not allowed in stream {STREAM} {MARK}"
+TOO_LARGE = f"Broker: Message size too large {MARK}"
 MISSING = f"Field(s) $schema were missing from event and could not be extracted. {MARK}"
 PERMANENT = (422, "rejected_by_eventgate")
 TEMPORARY = (503, "eventgate_failed")
@@ -159,6 +168,8 @@ ANSWERS: dict[str, tuple[Behave, tuple[int, str]]] = {
     "500_syntax": (answer(500, internal_error("SyntaxError", MARK)), PERMANENT),
     "500_too_large": (answer(500, internal_error("PayloadTooLargeError", MARK)), PERMANENT),
     "500_charset": (answer(500, internal_error("UnsupportedMediaTypeError", MARK)), PERMANENT),
+    "500_encoding": (answer(500, {"type": "internal_error"}), PERMANENT),
+    "500_kafka_too_large": (answer(500, errored(TOO_LARGE)), PERMANENT),
     "500_not_allowed": (answer(500, errored(NOT_ALLOWED)), PERMANENT),
     "500_not_extracted": (answer(500, errored(MISSING)), PERMANENT),
     "500_loading_schema": (answer(500, errored(LOADING)), TEMPORARY),
@@ -167,6 +178,8 @@ ANSWERS: dict[str, tuple[Behave, tuple[int, str]]] = {
     "500_message_is_null": (answer(500, errored(None)), TEMPORARY),
     "500_empty": (answer(500), TEMPORARY),
     "500_html": (answer(500, page(500)), TEMPORARY),
+    "500_truncated_json": (answer(500, json.dumps(errored(NOT_ALLOWED))[:-1]), TEMPORARY),
+    "500_garbage": (answer(500, b"\x00\xff is not allowed in stream"), TEMPORARY),
     "500_array": (answer(500, [errored(NOT_ALLOWED)]), TEMPORARY),
     "500_error_is_text": (answer(500, {"error": NOT_ALLOWED}), TEMPORARY),
     "500_error_is_list_of_text": (answer(500, {"error": [NOT_ALLOWED]}), TEMPORARY),
@@ -270,8 +283,10 @@ def test_eventgate_slower_than_the_callers_deadline_is_504(relaying: Relaying) -
 
 @pytest.mark.parametrize("behave", [reset, close])
 def test_eventgate_connection_dies_is_deferred(relaying: Relaying, behave: Behave) -> None:
-    """A dead connection is temporary."""
+    """A dead connection is temporary; the same bytes went out once more, and not a third time."""
     is_error(relaying.deliver(behave), 503, "upstream_unavailable")
+    assert len({received.body for received in relaying.upstream.received}) == 1
+    assert len(relaying.upstream.received) == 2
 
 
 def test_eventgate_answer_cut_off_in_its_head_is_deferred(relaying: Relaying) -> None:
@@ -497,16 +512,39 @@ def test_eventgate_real_document_is_produced_once(real: Real) -> None:
     assert produced == document
 
 
-def test_eventgate_real_duplicate_delivery_keeps_its_id(real: Real) -> None:
-    """Nobody deduplicates, so both copies carry the same meta.id for whoever reads them."""
+def test_eventgate_real_redelivery_is_relayed_and_not_published_again(real: Real) -> None:
+    """Nobody behind us deduplicates, so what has been relayed already is only acknowledged."""
     before = len(real.produced())
-    document = revision_score(meta={"id": "twice"})
+    document = revision_score(meta={"id": "once"})
 
-    replies = [real.deliver(document) for _ in range(2)]
+    replies = [real.deliver(document, id="redelivered") for _ in range(3)]
 
     for reply in replies:
         is_relayed(reply)
-    assert [event["meta"]["id"] for event in real.produced()[before:]] == ["twice", "twice"]
+    assert [event["meta"]["id"] for event in real.produced()[before:]] == ["once"]
+    assert metric(real.sink, "sinks_already_relayed_total") == 2
+
+
+@pytest.mark.parametrize(
+    ("attributes", "over"),
+    [
+        ({"id": "other-id"}, {}),
+        ({"id": "kept-id", "source": "/mediawiki/dewiki"}, {}),
+        ({"id": "kept-id"}, {"page_id": 124}),
+    ],
+    ids=["other_id", "other_source", "other_data"],
+)
+def test_eventgate_real_event_not_quite_the_same_is_published(
+    real: Real, attributes: dict[str, str], over: dict[str, Any]
+) -> None:
+    """Only the same source, id and data are the same event; anything else is never held back."""
+    real.deliver(revision_score(), id="kept-id")
+    before = len(real.produced())
+
+    reply = real.deliver(revision_score(**over), **attributes)
+
+    is_relayed(reply)
+    assert len(real.produced()) == before + 1
 
 
 def test_eventgate_real_stream_not_configured_is_rejected(real: Real) -> None:

@@ -33,7 +33,7 @@ import requests
 from fastapi import HTTPException
 from kserve.errors import InvalidInput, ModelNotReady
 
-from sinks import cloudevent, deployed, errors, inputs, log, score_sink, wikis
+from sinks import cloudevent, deployed, inputs, log, score_sink, wikis
 from sinks.answer import Answer
 from sinks.cloudevent import Event, Mode
 from sinks.deadline import Deadline
@@ -45,6 +45,7 @@ from sinks.model_row import ModelRow
 from sinks.models import MODELS, ROWS
 from sinks.page_change import TITLE as PAGE_CHANGE
 from sinks.predictor import Predictor
+from sinks.reasons import Reason
 from sinks.revision_create import TITLE as REVISION_CREATE
 from sinks.schema import output_schema
 from sinks.score_settings import ScoreSettings
@@ -278,7 +279,7 @@ def written(outcome: Answer | SinkError) -> tuple[object, ...]:
 
 def judge_error(error: SinkError, asked: list[tuple[str, Any]]) -> None:
     """The document is at fault, or the predictor had trouble, and the reason says which."""
-    assert error.reason in get_args(errors.Reason)
+    assert error.reason in get_args(Reason)
     assert error.detail
     if error.stage != "predictor":
         assert (error.status, error.outcome, asked) == (422, "rejected", [])

@@ -34,7 +34,7 @@ from sinks.connection import Connection
 from sinks.connection_pool import Pool
 from sinks.deadline import Deadline
 from sinks.errors import BadAnswer, DeadlineExceeded, SinkError, Unavailable
-from sinks.http_adapter import IDLE_SECONDS, DeadlineAdapter
+from sinks.http_adapter import IDLE_SECONDS, DeadlineAdapter, Sends
 from sinks.http_client import HttpClient
 from tests.processes import ROOT, clean_env
 from tests.upstream import Behave, Received, Upstream, answer, raw_server
@@ -835,6 +835,104 @@ def test_request_any_other_failure_is_not_repeated(behave: Behave, requests_seen
                 post(upstream.url, by=by)
 
     assert len(upstream.received) == requests_seen
+
+
+@pytest.mark.parametrize(
+    ("dies", "resent"),
+    [
+        (OK, 0),
+        (script(saying(http_message(b"{}")), OK), 0),
+        (script(OK, saying(b""), OK), 1),
+        (script(OK, resetting, OK), 1),
+    ],
+    ids=["kept", "seen_closed_before", "closed_at_the_second", "reset_at_the_second"],
+)
+def test_request_sent_once_more_is_counted(dies: Behave, resent: int) -> None:
+    """Only what may have arrived twice counts, not a connection that was known to be dead."""
+    counted: list[None] = []
+    by = adapter(resent=lambda: counted.append(None))
+    with Upstream(dies) as upstream:
+        post(upstream.url, by=by)
+        time.sleep(0.05)  # so that the close has arrived
+        post(upstream.url, by=by)
+
+    assert len(counted) == resent
+
+
+@pytest.mark.parametrize(
+    ("behave", "unanswered"),
+    [
+        (OK, 0),
+        (answer(503), 0),
+        (resetting, 1),
+        (saying(b""), 1),
+        (hanging(b""), 1),
+        (dripping(b"HTTP/1.1 201 Created\r\nContent-Length: 9999\r\n\r\n", [b" "]), 1),
+        (saying(http_message(b"xyz")[:-1]), 1),
+    ],
+    ids=["ok", "503", "reset", "closed", "hangs", "drips", "half_a_body"],
+)
+def test_sends_without_a_whole_answer_are_counted(behave: Behave, unanswered: int) -> None:
+    """Whoever sends the same request elsewhere can know that it may have had its effect."""
+    sends = Sends()
+    client = HttpClient("eventgate", adapter(), read_timeout_seconds=LIMIT)
+    with Upstream(behave) as upstream, contextlib.suppress(SinkError):
+        client.post(upstream.url, b"{}", {}, Deadline.after(PATIENT), sends=sends)
+
+    assert sends.unanswered == unanswered
+
+
+def test_sends_without_a_connection_are_none() -> None:
+    """What could not be sent cannot have had an effect."""
+    sends = Sends()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with pytest.raises(Unavailable):
+        client = HttpClient("eventgate", adapter())
+        client.post(url, b"{}", {}, Deadline.after(PATIENT), sends=sends)
+
+    assert sends.unanswered == 0
+
+
+def test_sends_once_unanswered_goes_out_on_a_fresh_connection_and_only_once() -> None:
+    """One dead connection is reason to doubt the pooled ones, and the one repeat is used up."""
+    counted: list[None] = []
+    by = adapter(resent=lambda: counted.append(None))
+    sends = Sends(unanswered=1)
+    with Upstream(script(OK, resetting)) as upstream:
+        post(upstream.url, by=by)
+        with pytest.raises(Unavailable):
+            client = HttpClient("eventgate", by)
+            client.post(upstream.url, b"{}", {}, Deadline.after(PATIENT), sends=sends)
+
+    assert (len(upstream.received), upstream.connections) == (2, 2)
+    assert (sends.unanswered, sends.spent, len(counted)) == (2, True, 1)
+
+
+def test_sends_meant_for_elsewhere_do_not_go_out_here_again() -> None:
+    """The one repeat is left to who wants it at another address."""
+    by = adapter()
+    sends = Sends(elsewhere=True)
+    with Upstream(script(OK, resetting, OK)) as upstream:
+        post(upstream.url, by=by)
+        with pytest.raises(Unavailable):
+            client = HttpClient("eventgate", by)
+            client.post(upstream.url, b"{}", {}, Deadline.after(PATIENT), sends=sends)
+
+    assert (len(upstream.received), sends.unanswered) == (2, 1)
+
+
+@pytest.mark.parametrize("read_timeout", [None, PATIENT], ids=["no_read_timeout", "longer_one"])
+def test_share_of_the_time_used_up_is_no_deadline(read_timeout: float | None) -> None:
+    """A call that may take only a part of the time leaves the rest to the caller."""
+    client = HttpClient("eventgate", adapter(), read_timeout_seconds=read_timeout)
+    deadline = Deadline.after(PATIENT)
+    begun = time.monotonic()
+    with Upstream(hanging(b"")) as upstream, pytest.raises(Unavailable) as raised:
+        client.post(upstream.url, b"{}", {}, deadline, share_seconds=LIMIT)
+
+    assert LIMIT - 0.05 <= time.monotonic() - begun < LIMIT + SLACK
+    assert raised.value.reason == "upstream_timeout"
 
 
 def test_connection_refused_is_unavailable() -> None:

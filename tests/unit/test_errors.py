@@ -17,13 +17,13 @@ from sinks.errors import (
     MAX_DETAIL_CHARS,
     MAX_ERROR_BODY_BYTES,
     PermanentError,
-    Reason,
     Rejected,
     SinkError,
     TemporaryError,
     error_document,
     safe_id,
 )
+from sinks.reasons import Reason
 
 REASONS = frozenset(get_args(Reason))
 LONGEST: Reason = max(get_args(Reason), key=len)
@@ -271,7 +271,7 @@ def test_reasons_declared_are_used_in_source() -> None:
     used = {
         node.value
         for file, tree in SOURCES.items()
-        if file != "errors.py"
+        if file != "reasons.py"
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
