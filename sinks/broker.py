@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
 
 import requests
 
 from sinks import cloudevent
+from sinks.bearer import UnreadableToken, authorization_of
 from sinks.cloudevent import Event
 from sinks.deadline import Deadline
 from sinks.envelope import trace_of
 from sinks.errors import RETRIED_4XX, BadAnswer, Rejected, SinkError, Unavailable
 from sinks.http_client import HttpClient, blame
 
+# Where a SinkBinding mounts a token for the Broker's audience, and Kubernetes renews it.
+TOKEN_FILE: Final = Path("/oidc/token")
 # A token or policy can be put right; what was sent with it is not at fault.
 _RETRIED_4XX = (401, 403, *RETRIED_4XX)
 
@@ -20,13 +25,21 @@ _RETRIED_4XX = (401, 403, *RETRIED_4XX)
 class Broker:
     """Posts events to a Broker's ingress.
 
-    overrides: extensions that every event gets.
+    overrides:   extensions that every event gets.
+    token_file:  who we are, shown to the Broker only; without such a file nothing is shown.
     """
 
-    def __init__(self, http: HttpClient, url: str, overrides: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        http: HttpClient,
+        url: str,
+        overrides: Mapping[str, str],
+        token_file: Path = TOKEN_FILE,
+    ) -> None:
         self._http = http
         self._url = url
         self._overrides = overrides
+        self._token_file = token_file
 
     def post(self, event: Event, deadline: Deadline) -> None:
         """Return once the Broker has taken the event: a 2xx, empty as every ingress answers.
@@ -35,13 +48,28 @@ class Broker:
         """
         overridden = Event({**event.attributes, **self._overrides}, event.data, event.mode)
         message = cloudevent.encode(overridden, event.mode)
-        headers = {**message.headers, **trace_of(event.attributes)}
+        shown = self._authorization()
+        headers = {**message.headers, **trace_of(event.attributes), **shown}
         response = self._http.post(self._url, message.body, headers, deadline)
         if not (200 <= response.status_code < 300) or response.content:
-            raise _failure(response)
+            raise _failure(response, shown)
+
+    def close(self) -> None:
+        """Close the connections that are idle."""
+        self._http.close()
+
+    def _authorization(self) -> dict[str, str]:
+        try:
+            return authorization_of(self._token_file)
+        except UnreadableToken as error:
+            raise Unavailable(
+                "broker_failed",
+                f"the token for K_SINK {error}: check the SinkBinding",
+                stage="broker",
+            ) from None
 
 
-def _failure(response: requests.Response) -> SinkError:
+def _failure(response: requests.Response, shown: Mapping[str, str]) -> SinkError:
     status = response.status_code
     said = f"the Broker answered {status}"
     error: SinkError
@@ -51,4 +79,7 @@ def _failure(response: requests.Response) -> SinkError:
         error = Rejected("rejected_by_broker", said)
     else:
         error = Unavailable("broker_failed", f"{said}: check K_SINK")
-    return blame("broker", error, response, response.content.decode("utf-8", "replace"))
+    text = response.content.decode("utf-8", "replace")
+    for header in shown.values():  # what a Broker repeats of our token must not be logged
+        text = text.replace(header.removeprefix("Bearer "), "***")
+    return blame("broker", error, response, text)

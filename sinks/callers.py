@@ -1,95 +1,81 @@
-"""Who may publish: a bearer token per client, from a file that can change while we run."""
+"""Who may call: clients with a token in a file, subjects of an OIDC issuer, or everybody."""
 
 from __future__ import annotations
 
-import hmac
-import logging
-import re
-import threading
-from pathlib import Path
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from sinks import log
-from sinks.errors import Unauthenticated
+from sinks.bearer import shown_in, unauthenticated
+from sinks.issuer import Issuer
+from sinks.settings import SinkSettings
+from sinks.telemetry import Telemetry
+from sinks.tokens import Tokens
+from sinks.upstreams import http_client
 
-_LINE = re.compile(r"([A-Za-z0-9._-]{1,64})=([!-~]{16,512})")
+if TYPE_CHECKING:
+    from sinks.oidc import Oidc
 
-
-class InvalidTokens(ValueError):
-    """The tokens file is not lines `client=token`; the text names the lines, never a token."""
+# Gets the Authorization header and returns who calls, or raises.
+Caller = Callable[[str | None], str]
 
 
 class Callers:
-    """Knows clients by their tokens.
+    """Knows clients by what they show.
 
-    tokens_file:      lines `client=token`, `#` comments; None: there are no tokens.
-    allow_anonymous:  whether a call without Authorization may publish.
-    raises:           InvalidTokens.
+    oidc:             judges tokens that are not in the file; None: there are no others.
+    allow_anonymous:  whether a call without Authorization is welcome.
     """
 
-    def __init__(self, tokens_file: Path | None, allow_anonymous: bool) -> None:
-        self._file = tokens_file
+    def __init__(
+        self, tokens: Tokens, oidc: Oidc | None = None, *, allow_anonymous: bool = False
+    ) -> None:
+        self._tokens = tokens
+        self._oidc = oidc
         self._allow_anonymous = allow_anonymous
-        self._lock = threading.Lock()
-        self._changed = 0
-        self._tokens: dict[str, bytes] = {}
-        self._complained = ""
-        self._reload()
 
     def client(self, authorization: str | None) -> str:
-        """Return the client's name, `anonymous` without a token.
+        """Return the client's name, `anonymous` without Authorization.
 
-        raises: Unauthenticated, which gives no hint.
+        raises: Unauthenticated, Forbidden: neither gives a hint; Unavailable(issuer_unavailable).
         """
         if authorization is None and self._allow_anonymous:
             return "anonymous"
-        scheme, _, shown = (authorization or "").partition(" ")
-        found = None
-        if scheme.lower() == "bearer":
-            with self._lock:
-                self._reload_quietly()
-                tokens = self._tokens
-            # All of them are compared, so the time taken tells nothing.
-            for name, token in tokens.items():
-                if hmac.compare_digest(token, shown.strip().encode()):
-                    found = name
-        if found is None:
-            raise Unauthenticated("unauthenticated", "a known bearer token is required")
-        return found
+        token = shown_in(authorization)
+        # The file comes first: its tokens count whatever the issuer is doing.
+        if name := self._tokens.client(token):
+            return name
+        if self._oidc is not None and token.count(".") == 2:
+            return self._oidc.client(token)
+        raise unauthenticated()
 
-    def _reload_quietly(self) -> None:
-        """A file being rewritten, or rewritten wrongly, leaves the last good tokens in force."""
-        try:
-            self._reload()
-            self._complained = ""
-        except InvalidTokens as error:
-            if str(error) != self._complained:
-                self._complained = str(error)
-                detail = f"{error}; the tokens read before stay in force"
-                log.write(logging.ERROR, "TOKENS_FILE cannot be read again", {"detail": detail})
 
-    def _reload(self) -> None:
-        if self._file is None:
-            return
-        try:
-            changed = self._file.stat().st_mtime_ns
-            if changed == self._changed:
-                return
-            lines = enumerate(self._file.read_text(encoding="utf-8").splitlines(), 1)
-        except (OSError, UnicodeDecodeError) as error:
-            problem = type(error).__name__
-            raise InvalidTokens(f"{self._file}: cannot be read as text: {problem}") from None
-        matches = {
-            number: _LINE.fullmatch(line)
-            for number, line in lines
-            if line.strip() and not line.startswith("#")
-        }
-        if wrong := [str(number) for number, match in matches.items() if match is None]:
-            raise InvalidTokens(
-                f"{self._file}: line {', '.join(wrong)}: has to be client=token, the token with at"
-                " least 16 characters"
-            )
-        names = [match[1] for match in matches.values() if match]
-        if len(set(names)) < len(names):
-            raise InvalidTokens(f"{self._file}: a client has two lines; give each its own name")
-        self._tokens = {match[1]: match[2].encode() for match in matches.values() if match}
-        self._changed = changed
+def callers_of(
+    settings: SinkSettings, telemetry: Telemetry, tokens: Tokens | None = None
+) -> Callers:
+    """Return who may call a sink that is reached from outside.
+
+    tokens: what TOKENS_FILE has, if it has been read already.
+    raises: InvalidTokens.
+    """
+    known = tokens or Tokens(settings.tokens_file)
+    oidc = _oidc(settings, telemetry) if settings.oidc_audience else None
+    return Callers(known, oidc, allow_anonymous=settings.allow_anonymous)
+
+
+def cluster_caller_of(settings: SinkSettings, telemetry: Telemetry) -> Caller | None:
+    """Return who may call a sink inside the cluster: subjects of the OIDC issuer, and nobody with
+    a token in a file; None without OIDC: everybody that the NetworkPolicy lets through."""
+    if not settings.oidc_audience:
+        return None
+    return Callers(Tokens(None), _oidc(settings, telemetry)).client
+
+
+def _oidc(settings: SinkSettings, telemetry: Telemetry) -> Oidc:
+    # Here, because cryptography is slow to load, and most sinks start from zero without OIDC.
+    from sinks.oidc import Oidc, keys_of
+
+    http = http_client("issuer", settings, telemetry)
+    issuer = Issuer(http, settings.oidc_issuer, settings.oidc_issuer_token_file)
+    return Oidc(
+        keys_of(issuer), settings.oidc_issuer, settings.oidc_audience, settings.oidc_subjects
+    )

@@ -8,6 +8,7 @@ from flask import Flask, Request, Response
 
 from sinks import deployed, inputs, wikis
 from sinks.answer import Answer
+from sinks.callers import cluster_caller_of
 from sinks.cloudevent import Event
 from sinks.deadline import Deadline
 from sinks.environment import or_exit
@@ -25,6 +26,7 @@ def create_app(settings: ScoreSettings | None = None) -> Flask:
     settings = settings or or_exit(ScoreSettings.from_env)
     sink = Sink("score-sink", settings)
     scoring = _scoring(settings, sink)
+    caller = cluster_caller_of(settings, sink.telemetry)
     app = sink.create_app()
 
     def models(request: Request, name: str) -> Response:
@@ -34,7 +36,7 @@ def create_app(settings: ScoreSettings | None = None) -> Flask:
                 raise InvalidEvent("unknown_row", f"there are only the rows {', '.join(MODELS)}")
             return score(event, row, scoring, deadline, datetime.now(UTC))
 
-        return sink.deliver(request, decode_event, handle, model_name=name)
+        return sink.deliver(request, decode_event, handle, caller, model_name=name)
 
     app.add_event_rule("/models/<name>", models)
     return app

@@ -1,54 +1,62 @@
-"""Bearer tokens: which file is accepted, who is known by it, and what a rewrite does."""
+"""Who may call: what a caller shows, and the one refusal for everything else."""
 
 from __future__ import annotations
 
-import os
-from itertools import count
 from pathlib import Path
 
 import pytest
 
-from sinks.callers import Callers, InvalidTokens
-from sinks.errors import Unauthenticated, error_document
+from sinks.callers import Callers
+from sinks.errors import Forbidden, Unauthenticated, Unavailable, error_document
+from sinks.issuer import issuer_unavailable
+from sinks.issuer_keys import IssuerKeys
+from sinks.oidc import Oidc, PublicKey, public_key
+from sinks.tokens import Tokens
+from tests.issuer import AUDIENCE, SUBJECT, claims, signed, signing_key
 
 TOKEN = "0123456789abcdef"  # noqa: S105
-OTHER = "fedcba9876543210"
-_TIMES = count(1_700_000_000)
-
-
-def write(path: Path, content: str | bytes) -> Path:
-    """Write the file with a time of its own, however fast the writes follow each other."""
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    moment = next(_TIMES)
-    os.utime(path, (moment, moment))
-    return path
+DOTTED = "abc.def.0123456789"
+ISSUER = "https://issuer.example.org"
+KEY = signing_key("key", "ES256")
+GOOD = signed(KEY, claims(ISSUER))
+DETAIL = "unauthenticated: a known bearer token is required"
 
 
 @pytest.fixture
-def tokens(tmp_path: Path) -> Path:
-    """A file that knows two clients."""
-    return write(
-        tmp_path / "tokens", f"# who may publish\n\nchangeprop={TOKEN}\nbackfill={OTHER}\n"
-    )
+def tokens(tmp_path: Path) -> Tokens:
+    """A file that knows two clients, one by a token that looks like a JWT."""
+    path = tmp_path / "tokens"
+    path.write_text(f"changeprop={TOKEN}\nbackfill={DOTTED}\n")
+    return Tokens(path)
+
+
+def oidc(*subjects: str, ask: object = None) -> Oidc:
+    """An issuer's judge that has KEY, or asks for keys with `ask`."""
+    shown = public_key(KEY.shown())
+    assert shown is not None
+    keys: IssuerKeys[PublicKey] = IssuerKeys(ask if callable(ask) else lambda: [shown])
+    return Oidc(keys, ISSUER, AUDIENCE, frozenset(subjects))
+
+
+def down() -> list[PublicKey]:
+    raise issuer_unavailable("nobody there")
 
 
 @pytest.mark.parametrize(
-    ("authorization", "client"),
+    "authorization",
     [
-        pytest.param(f"Bearer {TOKEN}", "changeprop", id="first client"),
-        pytest.param(f"Bearer {OTHER}", "backfill", id="second client"),
-        pytest.param(f"bearer {TOKEN}", "changeprop", id="scheme in lower case"),
-        pytest.param(f"BEARER {TOKEN}", "changeprop", id="scheme in upper case"),
-        pytest.param(f"Bearer   {TOKEN} ", "changeprop", id="more spaces"),
+        pytest.param(f"Bearer {TOKEN}", id="as usual"),
+        pytest.param(f"bearer {TOKEN}", id="scheme in lower case"),
+        pytest.param(f"BEARER {TOKEN}", id="scheme in upper case"),
+        pytest.param(f"Bearer   {TOKEN} ", id="more spaces"),
     ],
 )
-def test_client_with_a_known_token_is_its_name(
-    tokens: Path, authorization: str, client: str
-) -> None:
-    """A token in force names its client."""
-    assert Callers(tokens, False).client(authorization) == client
+def test_client_with_a_known_token_is_its_name(tokens: Tokens, authorization: str) -> None:
+    """A token in force names its client, however the header is spelt."""
+    assert Callers(tokens).client(authorization) == "changeprop"
 
 
+@pytest.mark.parametrize("judge", [None, oidc()], ids=["tokens", "tokens and OIDC"])
 @pytest.mark.parametrize(
     "authorization",
     [
@@ -59,166 +67,90 @@ def test_client_with_a_known_token_is_its_name(
         pytest.param(TOKEN, id="token only"),
         pytest.param(f"Basic {TOKEN}", id="another scheme"),
         pytest.param(f"Bearer {TOKEN[:-1]}", id="token cut short"),
-        pytest.param(f"Bearer {TOKEN}0", id="token and more"),
-        pytest.param(f"Bearer {TOKEN.upper()}", id="token in upper case"),
-        pytest.param(f"Bearer {TOKEN} {OTHER}", id="two tokens"),
+        pytest.param(f"Bearer {TOKEN} {DOTTED}", id="two tokens"),
+        pytest.param(f"Bearer {TOKEN}, Bearer {TOKEN}", id="two headers"),
         pytest.param(f"Bearer changeprop={TOKEN}", id="line of the file"),
-        pytest.param("Bearer changeprop", id="name of a client"),
         pytest.param("Bearer \xe9\xff\u20ac" + TOKEN, id="non-ASCII"),
+        pytest.param("Bearer a.b.c", id="two dots"),
+        pytest.param(f"Bearer {signed(KEY, claims(ISSUER, aud='other'))}", id="another audience"),
+        pytest.param(f"Basic {GOOD}", id="JWT in another scheme"),
+        pytest.param(f"Bearer .{GOOD}", id="JWT with a dot more"),
     ],
 )
 def test_client_without_a_known_token_is_refused_without_hint(
-    tokens: Path, authorization: str | None
+    tokens: Tokens, judge: Oidc | None, authorization: str | None
 ) -> None:
-    """Whatever is wrong, the answer is the same and names neither clients nor tokens."""
+    """Whatever is wrong, the answer is the same; it names neither clients nor issuer."""
     with pytest.raises(Unauthenticated) as refused:
-        Callers(tokens, False).client(authorization)
+        Callers(tokens, judge).client(authorization)
 
-    assert str(refused.value) == "unauthenticated: a known bearer token is required"
-    assert TOKEN.encode() not in error_document(refused.value, None)
+    assert str(refused.value) == DETAIL
+    assert error_document(refused.value, None) == (
+        b'{"reason":"unauthenticated","detail":"a known bearer token is required","ce_id":null}'
+    )
 
 
-def test_client_without_authorization_may_be_anonymous(tokens: Path) -> None:
+def test_client_without_authorization_may_be_anonymous(tokens: Tokens) -> None:
     """ALLOW_ANONYMOUS is for calls that show nothing at all."""
-    assert Callers(tokens, True).client(None) == "anonymous"
-    assert Callers(None, True).client(None) == "anonymous"
+    for callers in (
+        Callers(tokens, allow_anonymous=True),
+        Callers(Tokens(None), oidc(), allow_anonymous=True),
+    ):
+        assert callers.client(None) == "anonymous"
 
 
-@pytest.mark.parametrize("authorization", ["", "Bearer", f"Bearer {OTHER}x", f"Basic {TOKEN}"])
+@pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer x", f"Basic {TOKEN}"])
 def test_client_with_a_wrong_token_is_refused_although_anonymous_may(
-    tokens: Path, authorization: str
+    tokens: Tokens, authorization: str
 ) -> None:
     """Who shows something wrong is not taken for somebody who shows nothing."""
     with pytest.raises(Unauthenticated):
-        Callers(tokens, True).client(authorization)
-
-
-def test_client_with_a_token_where_there_is_no_file_is_refused() -> None:
-    """Without a tokens file no token is known."""
-    with pytest.raises(Unauthenticated):
-        Callers(None, True).client(f"Bearer {TOKEN}")
+        Callers(tokens, allow_anonymous=True).client(authorization)
 
 
 @pytest.mark.parametrize(
-    "line",
-    [
-        pytest.param(f"a={'x' * 16}", id="shortest token"),
-        pytest.param(f"a={'x' * 512}", id="longest token"),
-        pytest.param(f"{'A.b_c-' * 10}zzzz={TOKEN}", id="longest name"),
-        pytest.param("a=!~#=/+.0123456789", id="all printable characters"),
-        pytest.param(f"a={TOKEN}\r", id="line feed of Windows"),
-    ],
+    ("token", "client"),
+    [(TOKEN, "changeprop"), (DOTTED, "backfill"), (GOOD, SUBJECT)],
+    ids=["file", "file, two dots", "OIDC"],
 )
-def test_tokens_file_of_good_lines_is_accepted(tmp_path: Path, line: str) -> None:
-    """A line is client=token with a printable token of 16 to 512 characters."""
-    path = write(tmp_path / "tokens", f"{line}\n")
-    name, _, token = line.strip().partition("=")
-
-    assert Callers(path, False).client(f"Bearer {token}") == name
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        pytest.param(f"a={'x' * 15}", id="token too short"),
-        pytest.param(f"a={'x' * 513}", id="token too long"),
-        pytest.param(TOKEN, id="token only"),
-        pytest.param(f"={TOKEN}", id="no name"),
-        pytest.param(f"{'a' * 65}={TOKEN}", id="name too long"),
-        pytest.param(f"a b={TOKEN}", id="name with space"),
-        pytest.param(f"a = {TOKEN}", id="spaces around ="),
-        pytest.param(f"a={TOKEN} ", id="space at the end"),
-        pytest.param(f"a={TOKEN} x", id="space in the token"),
-        pytest.param(f"a={TOKEN}é", id="non-ASCII token"),
-        pytest.param(f"a:{TOKEN}", id="colon"),
-        pytest.param(f" # {TOKEN}", id="comment that is not at the beginning"),
-    ],
-)
-def test_tokens_file_with_a_wrong_line_is_refused_by_its_number(tmp_path: Path, line: str) -> None:
-    """The refusal names the lines and never repeats one, because a token may be in it."""
-    path = write(tmp_path / "tokens", f"# comment\nb={OTHER}\n{line}\n\n{line}\n")
-
-    with pytest.raises(InvalidTokens, match="line 3, 5: ") as refused:
-        Callers(path, False)
-
-    assert TOKEN not in str(refused.value)
-    assert OTHER not in str(refused.value)
-    assert "xxx" not in str(refused.value)
-
-
-def test_tokens_file_that_is_no_text_is_refused_without_a_token(tmp_path: Path) -> None:
-    """Bytes that are not UTF-8 are a wrong file like any other, not an error nobody foresaw."""
-    path = write(tmp_path / "tokens", f"a={TOKEN}\n".encode() + b"b=\xff\xfe0123456789abcdef\n")
-
-    with pytest.raises(InvalidTokens) as refused:
-        Callers(path, False)
-
-    assert TOKEN not in str(refused.value)
-
-
-def test_client_after_the_file_changed_is_known_by_the_new_tokens(tokens: Path) -> None:
-    """A rewritten file counts from the next call on, in both directions."""
-    callers = Callers(tokens, False)
-    assert callers.client(f"Bearer {TOKEN}") == "changeprop"
-
-    write(tokens, f"newcomer={'n' * 16}\n")
-
-    assert callers.client(f"Bearer {'n' * 16}") == "newcomer"
-    with pytest.raises(Unauthenticated):
-        callers.client(f"Bearer {TOKEN}")
-
-
-def test_client_after_the_file_was_replaced_is_known_by_the_new_tokens(tokens: Path) -> None:
-    """A mounted Secret changes by a symbolic link that is switched to another file."""
-    linked = tokens.with_name("linked")
-    linked.symlink_to(tokens)
-    callers = Callers(linked, False)
-    assert callers.client(f"Bearer {TOKEN}") == "changeprop"
-
-    other = write(tokens.with_name("other"), f"newcomer={'n' * 16}\n")
-    switched = tokens.with_name("switched")
-    switched.symlink_to(other)
-    switched.rename(linked)
-
-    assert callers.client(f"Bearer {'n' * 16}") == "newcomer"
-
-
-def test_client_after_the_file_was_emptied_is_refused(tokens: Path) -> None:
-    """An empty file is a good one: it knows nobody."""
-    callers = Callers(tokens, False)
-    write(tokens, "# nobody\n")
-
-    with pytest.raises(Unauthenticated):
-        callers.client(f"Bearer {TOKEN}")
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        pytest.param(b"newcomer\n", id="wrong line"),
-        pytest.param(b"newcomer=nnnnnnnnnnnnnnnn\nshort=x\n", id="one wrong line"),
-        pytest.param(b"newcomer=nnnnnnnnnnnnnnnn\n\xff\xfe\n", id="not UTF-8"),
-    ],
-)
-def test_client_after_a_wrong_rewrite_is_known_by_the_old_tokens(
-    tokens: Path, content: bytes
+def test_client_with_tokens_and_oidc_is_known_by_either(
+    tokens: Tokens, token: str, client: str
 ) -> None:
-    """A file that is being rewritten, or was rewritten wrongly, locks nobody out and lets nobody
-    in."""
-    callers = Callers(tokens, False)
-    write(tokens, content)
+    """Both ways count side by side, so that callers can move from one to the other."""
+    assert Callers(tokens, oidc()).client(f"Bearer {token}") == client
 
-    assert callers.client(f"Bearer {TOKEN}") == "changeprop"
+
+@pytest.mark.parametrize("token", [TOKEN, DOTTED])
+def test_client_with_a_token_of_the_file_is_known_while_the_issuer_is_down(
+    tokens: Tokens, token: str
+) -> None:
+    """What the file knows needs no issuer."""
+    assert Callers(tokens, oidc(ask=down)).client(f"Bearer {token}")
+
+
+def test_client_with_a_jwt_while_the_issuer_is_down_is_deferred(tokens: Tokens) -> None:
+    """A token that nobody can judge is not a wrong one; the answer names no issuer."""
+    with pytest.raises(Unavailable) as deferred:
+        Callers(tokens, oidc(ask=down)).client(f"Bearer {GOOD}")
+
+    assert (deferred.value.status, deferred.value.reason) == (503, "issuer_unavailable")
+    assert deferred.value.stage == "issuer"
+    assert b"nobody there" not in error_document(deferred.value, None)
+    assert deferred.value.upstream_text == "nobody there"
+
+
+def test_client_with_no_jwt_while_the_issuer_is_down_is_refused(tokens: Tokens) -> None:
+    """What cannot be the issuer's token need not wait for the issuer."""
     with pytest.raises(Unauthenticated):
-        callers.client(f"Bearer {'n' * 16}")
-
-    write(tokens, f"newcomer={'n' * 16}\n")
-    assert callers.client(f"Bearer {'n' * 16}") == "newcomer"
+        Callers(tokens, oidc(ask=down)).client("Bearer no-token-at-all")
 
 
-def test_client_after_the_file_vanished_is_known_by_the_old_tokens(tokens: Path) -> None:
-    """Between an unlink and the new file the old tokens stay in force."""
-    callers = Callers(tokens, False)
-    tokens.unlink()
+def test_client_with_a_jwt_of_another_subject_is_forbidden_without_hint(tokens: Tokens) -> None:
+    """Only the log says who it was."""
+    with pytest.raises(Forbidden) as refused:
+        Callers(tokens, oidc("somebody-else")).client(f"Bearer {GOOD}")
 
-    assert callers.client(f"Bearer {TOKEN}") == "changeprop"
+    assert error_document(refused.value, None) == (
+        b'{"reason":"forbidden","detail":"this caller may not call here","ce_id":null}'
+    )
+    assert SUBJECT in refused.value.upstream_text
