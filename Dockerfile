@@ -22,8 +22,9 @@ RUN export PYTHONPYCACHEPREFIX=/opt/bytecode \
     && /opt/venv/bin/python -B -m compileall -q --invalidation-mode unchecked-hash sinks \
     && /opt/venv/bin/python -c "\
 import gevent.monkey; gevent.monkey.patch_all(); \
-import gunicorn.app.wsgiapp, gunicorn.glogging, gunicorn.workers.ggevent; \
-import sinks.egress_sink, sinks.http_shim, sinks.score_sink"
+import gunicorn.app.wsgiapp, gunicorn.glogging; \
+import gunicorn.workers.ggevent, gunicorn.workers.gthread, psycopg; \
+import sinks.deadletter_sink, sinks.egress_sink, sinks.http_shim, sinks.score_sink"
 
 # No RUN from here on: it would leave files of the builder behind.
 FROM ${BASE}

@@ -53,6 +53,10 @@ class Letter:
     wiki_id: str = ""
     reason: str = ""
 
+    @property
+    def id(self) -> str:
+        return self.ce_id
+
 
 def letter_of(headers: Mapping[str, str], body: bytes) -> Letter:
     """Return the letter that a request to the dead-letter sink holds; whatever it is, it is one."""
@@ -122,7 +126,7 @@ def _decoded(data: str) -> str:
 
 def _reason(error: str) -> str:
     try:
-        document = jsondata.loads(error.encode())
+        document = jsondata.loads(error.encode("utf-8", "replace"))
     except MalformedEvent:
         return ""
     reason = document.get("reason") if isinstance(document, dict) else None

@@ -59,6 +59,11 @@ from tests.upstream import Received, Reply, Upstream, answer, call
 NOWHERE = "http://127.0.0.1:9"
 # Every app, with the settings without which it does not start.
 APPS = {
+    "deadletter_sink": {
+        "ALLOW_ANONYMOUS": "true",
+        "SERVICE_URLS": f"*={NOWHERE}",
+        "DATABASE_URL": "sqlite:////dev/shm/deadletters.sqlite",  # all else is read-only
+    },
     "http_shim": {"ALLOW_ANONYMOUS": "true", "SERVICE_URLS": f"*={NOWHERE}"},
     "score_sink": {"PREDICTOR_URL": NOWHERE},
     "egress_sink": {"EVENTGATE_URLS": f"{NOWHERE}/v1/events"},

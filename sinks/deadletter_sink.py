@@ -1,0 +1,55 @@
+"""deadletter-sink: whatever failed for good in at `/`, event or not, and onto disk."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from flask import Flask, Request, Response
+
+from sinks.answer import Answer
+from sinks.callers import callers_of, cluster_caller_of
+from sinks.deadletter_api import add_api
+from sinks.deadletter_settings import DeadletterSettings
+from sinks.deadline import Deadline
+from sinks.environment import or_exit, stop
+from sinks.errors import Unavailable
+from sinks.letter import Letter, letter_of
+from sinks.letters import Letters
+from sinks.tokens import InvalidTokens
+from sinks.triggers import InvalidTrigger
+from sinks.web import Sink
+
+
+def create_app(settings: DeadletterSettings | None = None) -> Flask:
+    """Return the WSGI app; without settings they come from the environment."""
+    settings = settings or or_exit(DeadletterSettings.from_env)
+    sink = Sink("deadletter-sink", settings)
+    letters = _letters(settings, sink)
+    caller = cluster_caller_of(settings, sink.telemetry)
+    app = sink.create_app()
+
+    def arrivals(request: Request, _: str) -> Response:
+        def handle(letter: Letter, _deadline: Deadline) -> Answer:
+            letters.keep(letter, datetime.now(UTC))
+            return Answer("relayed")
+
+        return sink.deliver(request, letter_of, handle, caller)
+
+    app.add_event_rule("/", arrivals)
+    try:
+        add_api(app, settings, letters, callers_of(settings, sink.telemetry), sink.telemetry)
+    except (InvalidTokens, InvalidTrigger) as error:
+        stop(str(error))
+    return app
+
+
+def _letters(settings: DeadletterSettings, sink: Sink) -> Letters:
+    try:
+        return Letters(
+            settings.database_url,
+            max_age_seconds=settings.deadletters_max_age_seconds,
+            max_bytes=settings.deadletters_max_bytes,
+            dropped=sink.telemetry.dropped,
+        )
+    except Unavailable as error:
+        stop(error.detail)
