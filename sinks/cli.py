@@ -6,7 +6,9 @@ import click
 
 from sinks import __version__
 from sinks.catalogue.command import streams, wikis_command
+from sinks.compare.command import compare_command
 from sinks.contract.cli import contract
+from sinks.deadletters.command import deadletters
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -15,6 +17,8 @@ def main() -> None:
     """Event sinks between MediaWiki, KServe and EventGate."""
 
 
+main.add_command(compare_command)
 main.add_command(contract)
+main.add_command(deadletters)
 main.add_command(streams)
 main.add_command(wikis_command)

@@ -21,6 +21,8 @@ MAX_HOPS: Final = 255
 MAX_DELIVERIES: Final = 1000
 
 Deliver = Callable[[Trigger, Event], Delivery]
+# Hands a reply on to who routes it instead of this process.
+Forward = Callable[[Event], Delivery]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +34,17 @@ class Route:
 
 
 class Router:
-    """Routes events by Triggers; one per incoming event, because it counts its deliveries."""
+    """Routes events by Triggers; one per incoming event, because it counts its deliveries.
 
-    def __init__(self, triggers: Sequence[Trigger], deliver: Deliver) -> None:
+    forward: gets every reply; None: replies are routed here.
+    """
+
+    def __init__(
+        self, triggers: Sequence[Trigger], deliver: Deliver, forward: Forward | None = None
+    ) -> None:
         self._triggers = triggers
         self._deliver = deliver
+        self._forward = forward
         self._left = threading.Semaphore(MAX_DELIVERIES)
 
     def route(self, event: Event, only: Collection[str] | None = None) -> list[Route]:
@@ -74,6 +82,8 @@ class Router:
             reply = done[-1].reply
             if reply is None:
                 return done
+            if self._forward is not None:
+                return [*done, self._forward(reply)]
             event, hops = reply, hops - 1
             matching = [trigger for trigger in self._triggers if trigger.passes(reply)]
             if not matching:

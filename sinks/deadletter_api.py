@@ -1,0 +1,99 @@
+"""The HTTP API on dead letters, for known clients: who calls, what was asked, and the answer."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flask import Request, Response
+from flask import request as current_request
+
+from sinks import log
+from sinks.callers import Callers
+from sinks.deadletter_calls import Call, Calls
+from sinks.deadletter_settings import DeadletterSettings
+from sinks.errors import SinkError
+from sinks.event_app import EventApp
+from sinks.letters import Letters
+from sinks.replay_parts import if_possible
+from sinks.responses import bug, document, failed
+from sinks.server_settings import STOPPING
+from sinks.telemetry import Telemetry
+from sinks.wsgi_request import deadline_of
+
+_WANTS_REPAIR = ("bug", "issuer_unavailable", "storage_failed")
+
+Work = Callable[[Call], dict[str, Any]]
+
+
+def add_api(
+    app: EventApp,
+    settings: DeadletterSettings,
+    letters: Letters,
+    callers: Callers,
+    telemetry: Telemetry,
+) -> None:
+    """Add the API's paths.
+
+    raises: InvalidTrigger. Without SERVICE_URLS nothing can be replayed, and the answer says so.
+    """
+
+    def stopping() -> bool:
+        asked = app.config.get(STOPPING)
+        return bool(asked and asked())
+
+    def answered(request: Request, work: Work, segment: str) -> Response:
+        def worked() -> dict[str, Any]:
+            deadline = deadline_of(request, settings.event_deadline_seconds)
+            return work(Call(list(request.args.items(multi=True)), segment, deadline))
+
+        return _answered(request, worked, callers)
+
+    def get(rule: str, work: Work) -> None:
+        def view(number: str = "") -> Response:
+            return answered(current_request, work, number)
+
+        app.add_url_rule(rule, rule, view, methods=["GET"])
+
+    def post(rule: str, work: Work) -> None:
+        app.add_event_rule(rule, lambda request, segment: answered(request, work, segment))
+
+    calls = Calls(letters, if_possible(settings, letters, telemetry), stopping)
+    get("/letters", calls.list)
+    get("/letters/<number>", calls.show)
+    post("/letters/replay", calls.replay)
+    post("/letters/drop", calls.drop)
+
+
+def _answered(request: Request, work: Callable[[], dict[str, Any]], callers: Callers) -> Response:
+    """The answer to a known client, or why there is none; what changes something is logged."""
+    known = {"sink": "deadletter-sink", "path": request.path}
+    try:
+        known["client"] = callers.client(request.environ.get("HTTP_AUTHORIZATION"))
+        told = work()
+        if request.method == "POST":
+            log.write(logging.INFO, "letters", {**known, "detail": _changed(told)})
+        return document(told)
+    except Exception as raised:
+        error = raised if isinstance(raised, SinkError) else bug(raised)
+        fields = {
+            **known,
+            "outcome": error.outcome,
+            "reason": error.reason,
+            "stage": error.stage,
+            "detail": error.detail,
+            "status": error.status,
+            "upstream_text": error.upstream_text,
+        }
+        level = logging.ERROR if error.reason in _WANTS_REPAIR else logging.WARNING
+        log.write(level, error.outcome, fields, raised if error is not raised else None)
+        return failed(error, None)
+
+
+def _changed(told: Mapping[str, Any]) -> str:
+    if "dropped" in told:
+        return f"{told['dropped']} dropped"
+    outcomes = Counter(each["outcome"] or "dry run" for each in told["replayed"])
+    return ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())

@@ -1,0 +1,1 @@
+"""`sinks deadletters`: commands on what failed for good. No app loads this."""
