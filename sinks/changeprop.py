@@ -9,14 +9,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from flask import Response
+from flask import Response, request
 
-from sinks.errors import InvalidEvent, NoSuchPath
-from sinks.incoming import Incoming, receive, received
+from sinks import jsondata
+from sinks.attributes import is_json
+from sinks.errors import InvalidEvent, MalformedEvent, NoSuchPath, UnsupportedMediaType
+from sinks.incoming import Incoming, received
 from sinks.model_row import ModelRow
 
+PATHS: Final = "/v1/models"
 _SUFFIX: Final = ":predict"
-# It repeats 502 and 503 alone; what is not final for us has to be one of these.
+# It repeats 502 and 503 alone, and is silent about 404; what is not final has to be one of these.
 _FINAL: Final = (400, 401, 403, 413, 422)
 
 
@@ -64,12 +67,17 @@ def called(segment: str, names: Mapping[str, Called]) -> Called:
 def receive_event(headers: Mapping[str, str], body: bytes) -> Incoming:
     """Return the event of the body `{"event": <page change>}`.
 
+    It is a call and never a CloudEvent, whatever `ce-` headers or CloudEvents type it carries.
     raises: MalformedEvent, UnsupportedMediaType, InvalidEvent(no_event).
     """
-    whole = receive({name: value for name, value in headers.items() if name[:3] != "ce-"}, body)
-    if "event" not in whole.document:
+    if not is_json(headers.get("content-type", "")):
+        raise UnsupportedMediaType("unsupported_media_type", "send application/json")
+    whole = jsondata.loads(body)
+    if not isinstance(whole, dict):
+        raise MalformedEvent("malformed_data", 'the body has to be an object: {"event": ...}')
+    if "event" not in whole:
         raise InvalidEvent("no_event", "the body has no member event: call the predictor itself")
-    return received(whole.document["event"], headers)
+    return received(whole["event"], headers)
 
 
 def check_wiki(call: Called, wiki_id: str) -> None:
@@ -86,3 +94,9 @@ def answer(response: Response) -> Response:
     elif status >= 400 and status not in _FINAL:
         response.status_code = 503
     return response
+
+
+def answer_elsewhere(response: Response) -> Response:
+    """Return the same of what Flask has answered, for other paths and methods below `PATHS`."""
+    below = request.path == PATHS or request.path.startswith(f"{PATHS}/")
+    return answer(response) if below else response

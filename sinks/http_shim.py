@@ -16,7 +16,7 @@ from werkzeug.datastructures import MultiDict
 from sinks import changeprop, deployed, inputs, log, triggers
 from sinks.answer import Answer
 from sinks.broker import Broker
-from sinks.callers import Callers, InvalidTokens
+from sinks.callers import callers_of
 from sinks.changeprop import callable_names, called, check_wiki, receive_event
 from sinks.cloudevent import Event
 from sinks.deadline import Deadline
@@ -28,6 +28,7 @@ from sinks.routing import Route, Router
 from sinks.shim_settings import ShimSettings
 from sinks.subscriber import deliver
 from sinks.summary import handed_on, ignored, summed
+from sinks.tokens import InvalidTokens, Tokens
 from sinks.triggers import InvalidTrigger, Trigger
 from sinks.undeliverable import DeadLetterSink
 from sinks.upstreams import http_client
@@ -36,16 +37,18 @@ from sinks.web import Sink
 
 def create_app(settings: ShimSettings | None = None) -> Flask:
     """Return the WSGI app; without settings they come from the environment."""
-    settings, callers, routes = _loaded(settings)
+    settings, tokens, routes = _loaded(settings)
     sink = Sink("http-shim", settings)
+    callers = callers_of(settings, sink.telemetry, tokens)
     shim = _Shim(settings, sink, routes)
     app = sink.create_app()
+    named = () if settings.k_sink else routes  # a Broker routes to all of its own
 
     def events(request: Request, _: str) -> Response:
         arguments = request.args
 
         def handle(incoming: Incoming, deadline: Deadline) -> Answer:
-            return shim.take(incoming, _only(arguments, routes), deadline)
+            return shim.take(incoming, _only(arguments, named), deadline)
 
         return sink.deliver(request, receive, handle, callers.client)
 
@@ -56,7 +59,8 @@ def create_app(settings: ShimSettings | None = None) -> Flask:
         return changeprop.answer(sink.deliver(request, receive_event, handle, callers.client))
 
     app.add_event_rule("/events", events)
-    app.add_event_rule("/v1/models/<call>", predict)
+    app.add_event_rule(f"{changeprop.PATHS}/<call>", predict)
+    app.after_request(changeprop.answer_elsewhere)
     return app
 
 
@@ -121,7 +125,7 @@ class _Shim:
 
 def _loaded(
     settings: ShimSettings | None,
-) -> tuple[ShimSettings, Callers, tuple[Trigger, ...]]:
+) -> tuple[ShimSettings, Tokens, tuple[Trigger, ...]]:
     """Settings and the files that they name, or the end of the process with all that is wrong."""
     problems: list[str] = []
     try:
@@ -137,12 +141,12 @@ def _loaded(
         except InvalidTrigger as error:
             problems.append(str(error))
     try:
-        callers = Callers(settings.tokens_file, settings.allow_anonymous)
+        tokens = Tokens(settings.tokens_file)
     except InvalidTokens as error:
         problems.append(str(error))
     if problems:
         stop("\n".join(problems))
-    return settings, callers, routes
+    return settings, tokens, routes
 
 
 def _only(arguments: MultiDict[str, str], routes: Sequence[Trigger]) -> list[str] | None:

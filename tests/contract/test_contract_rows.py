@@ -22,6 +22,7 @@ SUBJECTS: tuple[tuple[str, Role, str], ...] = (
     ("score-sink", "score-sink", TAGS),
     ("egress-sink", "egress-sink", MODEL),
     ("http-shim", "http-shim", MODEL),
+    ("deadletter-sink", "deadletter-sink", MODEL),
     ("score-sink", "any-processor", MODEL),
 )
 CASES = [
@@ -51,9 +52,16 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Serve
     with Upstream(predictor) as scores, Upstream(answer(201)) as eventgate:
         score_env = {"PREDICTOR_URL": scores.url}
         egress_env = {"EVENTGATE_URLS": f"{eventgate.url}/v1/events"}
+        letters = tmp_path_factory.mktemp("letters") / "letters.sqlite"
+        letters_env = {
+            "ALLOW_ANONYMOUS": "true",
+            "DATABASE_URL": f"sqlite:///{letters}",
+            "SERVICE_URLS": "*=http://127.0.0.1:9",
+        }
         with (
             gunicorn("sinks.score_sink:create_app()", score_env, logs) as score,
             gunicorn("sinks.egress_sink:create_app()", egress_env, logs) as egress,
+            gunicorn("sinks.deadletter_sink:create_app()", letters_env, logs) as deadletters,
         ):
             urls = f"score-sink={score.url},egress-sink={egress.url}"
             shim_env = {"ALLOW_ANONYMOUS": "true", "SERVICE_URLS": urls}
@@ -62,6 +70,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Serve
                     "score-sink": Served(score, (scores,)),
                     "egress-sink": Served(egress, (eventgate,)),
                     "http-shim": Served(shim, (scores, eventgate)),
+                    "deadletter-sink": Served(deadletters, ()),
                 }
 
 

@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -42,7 +42,7 @@ from sinks.models import MODELS
 from sinks.relaying import load_outputs
 from tests.factories import prediction_classification, revision_score, weighted_tags
 
-ROLES: tuple[Role, ...] = ("score-sink", "egress-sink", "http-shim", "any-processor")
+ROLES: tuple[Role, ...] = get_args(Role)
 _DOMAIN = r'"domain": "([^"]*)"'
 MAX_ACTS, MAX_BYTES, MAX_CONNECTIONS, MAX_SECONDS = 120, 8 * 2**20, 20, 5.0
 # A URL's own query has to survive the rows that add one.
@@ -178,7 +178,7 @@ def test_rows_for_a_role_are_its_rows_in_order(role: Role) -> None:
     rows = rows_for(role)
 
     assert rows == tuple(row for row in ROWS if role in row.roles and "drafttopic" in row.models)
-    assert len(rows) > 80
+    assert len(rows) > (50 if role == "deadletter-sink" else 80)
 
 
 @pytest.mark.parametrize(

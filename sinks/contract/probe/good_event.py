@@ -32,7 +32,7 @@ def good_event(role: Role, model: str) -> tuple[dict[str, str], dict[str, Any]]:
     """Return attributes and data of an event that comes with the kit."""
     if role == "egress-sink":
         data: Mapping[str, Any] = canary(document("revision_score"))
-    elif role == "http-shim":
+    elif role in ("http-shim", "deadletter-sink"):
         data = canary(document("page_change"))
     elif page_change.TITLE in MODELS[model].wanted.titles:
         data = _on_a_wiki_of(MODELS[model], document("page_change"))

@@ -12,7 +12,7 @@ from sinks.contract.finding import Finding
 from sinks.contract.probe.answers import on_the_wire
 from sinks.contract.probe.heard import Heard, HttpAnswer, Silence
 from sinks.contract.probe.predictions import good_reply
-from sinks.contract.rows.row import OURS, Expected, Role, Row
+from sinks.contract.rows.row import OWN, Expected, Role, Row
 from sinks.contract.rows.sample import Sample
 from sinks.errors import RETRIED_4XX, MalformedEvent
 
@@ -31,11 +31,11 @@ def judged(row: Row, role: Role, sample: Sample, heard: Sequence[Heard]) -> list
     seen: list[_Seen] = []
     for expected, each in zip(row.expected, heard, strict=True):
         if isinstance(each, Silence):
-            if not (expected.silent and each.connected or each.announced and role not in OURS):
+            if not (expected.silent and each.connected or each.announced and role not in OWN):
                 problem = f"{each.why}; expected: {words(expected, role)}"
                 findings.append(row.broken("no_answer", "connection", problem))
             continue
-        wire, reply = on_the_wire(each, expected.kind == "document", role in OURS)
+        wire, reply = on_the_wire(each, expected.kind == "document", role in OWN)
         findings += wire or _as_expected(row, expected, role, sample, _Seen(each, reply))
         if not wire and 200 <= each.status < 300:
             seen.append(_Seen(each, reply))
@@ -45,7 +45,7 @@ def judged(row: Row, role: Role, sample: Sample, heard: Sequence[Heard]) -> list
 
 def words(expected: Expected, role: Role) -> str:
     """Return what an answer has to be, as people say it."""
-    status = f" ({expected.status})" if expected.status and role in OURS else ""
+    status = f" ({expected.status})" if expected.status and role in OWN else ""
     return {
         "good": "one event, or 202 and empty",
         "ignored": "2xx and empty",
@@ -53,7 +53,7 @@ def words(expected: Expected, role: Role) -> str:
         "rejected": f"a 4xx that is not repeated{status}",
         "repeated": f"a failure that is repeated{status}",
         "refused": f"a failure{status}",
-        "sane": "one event, or empty" + ("" if role in OURS else ", or a 4xx that is not repeated"),
+        "sane": "one event, or empty" + ("" if role in OWN else ", or a 4xx that is not repeated"),
         "direct": "no redirect and no 5xx",
     }[expected.kind]
 
@@ -71,7 +71,7 @@ def _as_expected(
         return [row.broken("bad_event_accepted", "status", what)]
     if kind in ("rejected", "sane") and repeated:
         return [row.broken("permanent_failure_repeated", "status", what)]
-    if kind == "sane" and not success and role in OURS:
+    if kind == "sane" and not success and role in OWN:
         return [Finding("good_event_refused", "status", what, row.clause, _advice(row, answer))]
     if kind == "direct" and answer.status >= 500:
         return [row.broken("permanent_failure_repeated", "status", what)]
@@ -79,12 +79,12 @@ def _as_expected(
         return [row.broken("unwanted_event_answered", "body", what)]
     if kind == "good" and seen.reply is not None:
         found = good_reply(row, expected, sample, seen.reply)
-        return found or (_ours(row, expected, seen) if role in OURS else [])
+        return found or (_ours(row, expected, seen) if role in OWN else [])
     if kind == "good" and sample.row and seen.reply is None:
         problem = f"{answer.status} and nothing, but row {sample.row} has to reply"
         fix = "see why it ignored the event, or give one that this row takes with --event"
         return [Finding("no_prediction", "status", problem, row.clause, fix)]
-    return _ours(row, expected, seen) if role in OURS else []
+    return _ours(row, expected, seen) if role in OWN else []
 
 
 def _advice(row: Row, answer: HttpAnswer) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from sinks.contract.rows.row import EVERYBODY, GOOD, OURS, Demand, Expected, Row, rejected
+from sinks.contract.rows.row import ALL, GOOD, OURS, Demand, Expected, Row, rejected
 from sinks.contract.rows.sample import Make, Sample, edited, post
 from sinks.contract.rows.script import (
     AwaitInterim,
@@ -75,17 +75,17 @@ def _endless_chunks(sample: Sample) -> Script:
 
 
 _TAKEN: Final = (
-    *Demand(EVERYBODY, f"{_HTTP}, 7.1", "proxies send chunks", "read chunked bodies").rows(
+    *Demand(ALL, f"{_HTTP}, 7.1", "proxies send chunks", "read chunked bodies").rows(
         {"body_chunked": _byte_by_byte}, GOOD
     ),
     *Demand(
-        EVERYBODY,
+        ALL,
         f"{_HTTP}, 6",
         "a slow sender must neither be lost nor hold up others",
         "wait for a body, and serve others meanwhile",
     ).rows({"body_slow": _slowly}, GOOD, GOOD),
     *Demand(
-        EVERYBODY,
+        ALL,
         "RFC 9110, 10.1.1",
         "curl and Java's clients wait for it",
         "answer 100, or read the body all the same",
@@ -116,7 +116,7 @@ _LIMITS: Final = (
 _CUT: Final = Expected("refused", 400, silent=True)
 _CUTS: Final = (
     *Demand(
-        EVERYBODY,
+        ALL,
         f"{_HTTP}, 8",
         "half an event is none, though what came of it may be complete JSON",
         "compare what came with Content-Length, and answer an error",
@@ -124,9 +124,7 @@ _CUTS: Final = (
         {"body_cut_off": _half, "body_shorter_than_declared": _longer_declared},
         replace(_CUT, reason="client_disconnected"),
     ),
-    *Demand(
-        EVERYBODY, f"{_HTTP}, 7.1", "broken chunks are the sender's mistake", "answer 400"
-    ).rows(
+    *Demand(ALL, f"{_HTTP}, 7.1", "broken chunks are the sender's mistake", "answer 400").rows(
         {
             "chunks_no_number": _raw_chunks(b"zz\r\nx\r\n0\r\n\r\n"),
             "chunks_negative": _raw_chunks(b"-1\r\nx\r\n0\r\n\r\n"),

@@ -8,7 +8,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from sinks.contract.rows.row import EVERYBODY, GOOD, OURS, Demand, Expected, Row, rejected
+from sinks.contract.rows.row import (
+    ALL,
+    EVERYBODY,
+    GOOD,
+    OWN,
+    Demand,
+    Expected,
+    Row,
+    rejected,
+)
 from sinks.contract.rows.sample import Make, Sample, edited, post, posts
 from sinks.contract.rows.script import EndSending, Hear, Script, Send, body, target
 
@@ -66,13 +75,13 @@ _KEPT: Final = tuple(
 
 _SERVED: Final = (
     *Demand(
-        EVERYBODY,
+        ALL,
         f"{_HTTP}, 9.6",
         "a client that reads to the end waits for it",
         "close after the answer",
     ).rows({"connection_close": _closing}, GOOD),
     *Demand(
-        OURS,
+        OWN,
         f"{_HTTP}, 2.3",
         "health checks and old proxies speak it",
         "answer HTTP/1.0, and close after the answer",
@@ -90,7 +99,7 @@ _SERVED: Final = (
         "answer in the order of the requests",
     ).rows({"pipelined": _pipelined}, GOOD, _MALFORMED, GOOD),
     *Demand(
-        EVERYBODY,
+        ALL,
         f"{_HTTP}, 9.5: idle clients are to be expected",
         "ten slow clients would stop everything",
         "use a server that waits for many connections at a time",
@@ -98,7 +107,7 @@ _SERVED: Final = (
 )
 
 _REFUSED: Final = Demand(
-    EVERYBODY,
+    ALL,
     _HTTP,
     "Knative's dispatcher crashes at an error body of more than 768 bytes",
     "let the server refuse it with a short 4xx",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import urlsplit
 
-from sinks.contract.rows.row import EVERYBODY, GOOD, OURS, SCORE, Demand, Expected, Row, rejected
+from sinks.contract.rows.row import ALL, GOOD, OWN, SCORE, Demand, Expected, Row, rejected
 from sinks.contract.rows.sample import post
 from sinks.contract.rows.script import method, target
 
@@ -22,7 +22,7 @@ def _with_slash(path: str) -> str:
 
 
 _METHODS: Final = Demand(
-    OURS,
+    OWN,
     "Knative data plane: events are POSTed; a followed redirect arrives as GET",
     "Knative takes a 200 to the GET of a followed redirect for delivered: the event is lost",
     "answer 405 with Allow",
@@ -33,7 +33,7 @@ _METHODS: Final = Demand(
     },
     Expected("refused", 405, "method_not_allowed"),
 ) + Demand(
-    OURS,
+    OWN,
     "sinks: no webhook handshake is offered",
     "a 200 without WebHook-Allowed-Origin is a refusal that looks like a yes",
     "answer 405 with Allow",
@@ -44,7 +44,7 @@ _METHODS: Final = Demand(
 
 _PATHS: Final = (
     *Demand(
-        OURS,
+        OWN,
         _STATUSES,
         "a 2xx on a path that nobody serves loses every event of a mistyped Trigger",
         "answer 404: Knative repeats it, and somebody notices",
@@ -58,13 +58,13 @@ _PATHS: Final = (
         _NO_SUCH_PATH,
     ),
     *Demand(
-        EVERYBODY,
+        ALL,
         "knative/eventing: 301, 302 and 303 are followed as GET",
         "a redirect loses the body, and with it the event",
         "take the event, or answer a 4xx; never redirect",
     ).rows({"path_trailing_slash": post("binary", target(_with_slash))}, Expected("direct")),
     *Demand(
-        OURS, "a base URL that ends in a slash", "a redirect loses the event", "do not redirect"
+        OWN, "a base URL that ends in a slash", "a redirect loses the event", "do not redirect"
     ).rows({"path_leading_slashes": post("binary", target(lambda path: f"/{path}"))}, GOOD),
 )
 

@@ -11,7 +11,7 @@ from sinks.contract.rows.sample import Make, Sample
 from sinks.contract.rows.script import Hear
 from sinks.models import MODELS
 
-Role = Literal["score-sink", "egress-sink", "http-shim", "any-processor"]
+Role = Literal["score-sink", "egress-sink", "http-shim", "deadletter-sink", "any-processor"]
 
 # Who a row is for. Only our own sinks promise exact statuses and the shape of their errors; of any
 # other party a row asks no more than its clause does.
@@ -22,6 +22,10 @@ PROCESSORS: Final[frozenset[Role]] = SINKS | {"any-processor"}
 SCORE: Final[frozenset[Role]] = frozenset(("score-sink",))
 EGRESS: Final[frozenset[Role]] = frozenset(("egress-sink",))
 SHIM: Final[frozenset[Role]] = frozenset(("http-shim",))
+DEADLETTER: Final[frozenset[Role]] = frozenset(("deadletter-sink",))
+# All our own, and whoever else is POSTed to: for rows about HTTP, whatever it carries.
+OWN: Final[frozenset[Role]] = OURS | DEADLETTER
+ALL: Final[frozenset[Role]] = EVERYBODY | DEADLETTER
 ALL_MODELS: Final = frozenset(MODELS)
 
 # Why so many rows matter.

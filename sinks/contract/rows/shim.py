@@ -1,6 +1,6 @@
-"""Rows about what is sent to the shim: plain JSON, changeprop's request, KafkaSource's request.
+"""Rows about what is sent to the shim: plain JSON, and KafkaSource's request.
 
-source: change propagation's lib/rule.js; eventing-kafka-broker, InvalidCloudEventInterceptor.java.
+source: eventing-kafka-broker, InvalidCloudEventInterceptor.java.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from sinks.contract.rows.script import Edit, body, header, target
 
 _PLAIN: Final = "sinks: the shim takes plain JSON from callers that do not speak CloudEvents"
 _KAFKA: Final = "KafkaSource: a record that is no CloudEvent"
-_REQUEST_ID: Final = "508ba834-4574-47a0-adc6-c847117a545c"
 _RECORD: Final[tuple[Edit, ...]] = (
     header("ce-specversion", "1.0"),
     header("ce-type", "dev.knative.kafka.event"),
@@ -34,9 +33,9 @@ def _record(*edits: Edit) -> Make:
 
 
 _TAKEN: Final = (
-    *Demand(
-        SHIM, _PLAIN, "curl and changeprop call like this", "answer 200 and JSON with each outcome"
-    ).rows({"plain_json": post("plain")}, DOCUMENT),
+    *Demand(SHIM, _PLAIN, "curl calls like this", "answer 200 and JSON with each outcome").rows(
+        {"plain_json": post("plain")}, DOCUMENT
+    ),
     *Demand(
         SHIM, _PLAIN, "a repetition would be published twice", "make the id from the document"
     ).rows(
@@ -44,25 +43,6 @@ _TAKEN: Final = (
         DOCUMENT,
         DOCUMENT,
         relation="same_event",
-    ),
-    *Demand(
-        SHIM,
-        "change propagation: the headers of its rules' requests",
-        "moving changeprop over means one URL and one header",
-        "take its headers as they are",
-    ).rows(
-        {
-            "changeprop": post(
-                "plain",
-                header("User-Agent", "ChangePropagation/WMF"),
-                header("x-request-id", _REQUEST_ID),
-                header(
-                    "x-triggered-by",
-                    f"req:{_REQUEST_ID},mediawiki.page_change.v1:https://en.wikipedia.org/wiki/Caf%C3%A9",
-                ),
-            )
-        },
-        DOCUMENT,
     ),
     *Demand(
         SHIM,

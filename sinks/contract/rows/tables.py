@@ -7,9 +7,11 @@ from typing import Final
 from sinks.contract.rows import (
     attributes,
     bodies,
+    calls,
     connections,
     documents,
     envelopes,
+    letters,
     media_types,
     outputs,
     paths,
@@ -30,6 +32,8 @@ ROWS: Final[tuple[Row, ...]] = (
     *documents.ROWS,
     *outputs.ROWS,
     *shim.ROWS,
+    *calls.ROWS,
+    *letters.ROWS,
     *bodies.ROWS,
     *connections.ROWS,
 )

@@ -1,0 +1,1 @@
+"""Comparing what today's model servers published with what our sinks did, while moving over."""
