@@ -39,7 +39,8 @@ class Environment:
         try:
             return parse(value) if value else default
         except NotValid as error:
-            seen = re.sub(r"//[^/]*@", "//***@", value)  # no password into a log
+            # No password into a log: greedy, because what is wrong may be the password's place.
+            seen = "***" if name == "DATABASE_URL" else re.sub(r"//.*@", "//***@", value)
             self.problems.append(f"{name}={seen[:80]!r}: {error}")
             return default
 

@@ -15,13 +15,14 @@ from flask import request as current_request
 from werkzeug.exceptions import HTTPException
 
 from sinks import cloudevent, log
-from sinks.admission import MAX_LARGEST_BODIES, Admission
+from sinks.admission import MAX_BYTES, Admission
 from sinks.answer import Answer
 from sinks.cloudevent import Event
 from sinks.deadline import Deadline
 from sinks.envelope import with_trace
 from sinks.errors import SinkError
 from sinks.event_app import EventApp
+from sinks.letter import Letter
 from sinks.responses import answered, bug, error_of, failed
 from sinks.server_settings import STOPPING
 from sinks.settings import SinkSettings, shown
@@ -55,9 +56,8 @@ class Sink:
     def __init__(self, name: str, settings: SinkSettings) -> None:
         self.name = name
         self._settings = settings
-        self._admission = Admission(
-            settings.max_in_flight, settings.max_body_bytes * MAX_LARGEST_BODIES
-        )
+        most = max(settings.max_body_bytes, MAX_BYTES)
+        self._admission = Admission(settings.max_in_flight, most)
         self.telemetry = Telemetry(name, lambda: self._admission.in_flight)
 
     def create_app(self) -> EventApp:
@@ -93,8 +93,8 @@ class Sink:
                 known["client"] = caller(request.environ.get("HTTP_AUTHORIZATION"))
             deadline = deadline_of(request, self._settings.event_deadline_seconds)
             most = self._settings.max_body_bytes
-            with self._admission.admitted(expected_bytes(request, most)):
-                decoded = decode(headers, body_of(request, most, deadline))
+            with self._admission.admitted(expected_bytes(request, most)) as measured:
+                decoded = decode(headers, measured(body_of(request, most, deadline)))
                 answer = handle(decoded, deadline)
             response = answered(answer)
             outcome, reason = answer.outcome, answer.reason
@@ -154,6 +154,14 @@ def decode_event(headers: Mapping[str, str], body: bytes) -> Event:
 
 
 def _fields(decoded: Identified | None) -> dict[str, Any]:
+    if isinstance(decoded, Letter):
+        return {
+            "ce_id": decoded.ce_id,
+            "ce_type": decoded.type,
+            "ce_source": decoded.source,
+            "wiki_id": decoded.wiki_id,
+            "model_name": decoded.row,
+        }
     if not isinstance(decoded, Event):
         return {"ce_id": decoded.id} if decoded else {}
     wiki_id, _, rest = decoded.attributes.get("subject", "").partition("/")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from contextlib import nullcontext
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Final
 
 from flask import Request
@@ -44,10 +47,12 @@ def deadline_of(request: Request, own_seconds: float) -> Deadline:
 
 
 def expected_bytes(request: Request, max_bytes: int) -> int:
-    """Return how much memory the body may take: what is declared, the most where nothing is."""
+    """Return how much memory the body may take: what is declared, nothing where that is refused
+    unread, and the most where nothing is declared."""
     declared = request.content_length
-    chunked = declared is None and "HTTP_TRANSFER_ENCODING" in request.environ
-    return min(max_bytes if chunked else declared or 0, max_bytes)
+    if declared is None:
+        return max_bytes if "HTTP_TRANSFER_ENCODING" in request.environ else 0
+    return declared if declared <= max_bytes else 0
 
 
 def body_of(request: Request, max_bytes: int, deadline: Deadline) -> bytes:
@@ -70,8 +75,7 @@ def _read(request: Request, most: int, deadline: Deadline) -> bytes:
     late = Unavailable("deadline", "the body did not come in time: send it at once")
     seconds = deadline.within(BODY_SECONDS).remaining()
     try:
-        # Only gevent can end a read that the server does for us; other servers have own limits.
-        with Timeout(seconds, late) if monkey.is_module_patched("socket") else nullcontext():
+        with _ended_after(seconds, late, request):
             while most and (part := request.stream.read(most)):
                 parts.append(part)
                 most -= len(part)
@@ -82,3 +86,35 @@ def _read(request: Request, most: int, deadline: Deadline) -> bytes:
             "client_disconnected", "the body is broken or ended early: send all of it"
         ) from error
     return b"".join(parts)
+
+
+def _ended_after(
+    seconds: float, late: SinkError, request: Request
+) -> AbstractContextManager[object]:
+    """Return what ends a read that the server does for us, and that lasts while bytes drip in."""
+    if monkey.is_module_patched("socket"):
+        return Timeout(seconds, late)
+    connection: socket.socket | None = request.environ.get("gunicorn.socket")
+    return _closed_after(seconds, late, connection) if connection else nullcontext()
+
+
+@contextmanager
+def _closed_after(seconds: float, late: SinkError, connection: socket.socket) -> Iterator[None]:
+    """A thread cannot be interrupted, but what it reads can end; the answer still goes out."""
+    ended = threading.Event()
+
+    def end() -> None:
+        ended.set()
+        with suppress(OSError):  # the sender has closed it already
+            connection.shutdown(socket.SHUT_RD)
+
+    timer = threading.Timer(seconds, end)
+    timer.start()
+    try:
+        yield
+    except BlockingIOError:  # the server's own limit for a silent sender
+        end()
+    finally:
+        timer.cancel()
+        if ended.is_set():
+            raise late

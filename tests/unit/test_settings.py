@@ -1,42 +1,31 @@
-"""Settings: defaults, every refusal, all problems at once, and what may not be started."""
+"""Settings: every variable reaches its value, defaults, and all that is wrong told at once.
+
+What a process refuses to start with is in test_settings_refused.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import certifi
 import pytest
 
+from sinks.deadletter_settings import DeadletterSettings
 from sinks.egress_settings import EgressSettings
 from sinks.environment import InvalidSettings, or_exit, stop
 from sinks.models import ROWS
 from sinks.score_settings import ScoreSettings
 from sinks.server_settings import ServerSettings
-from sinks.setting_values import (
-    NotValid,
-    boolean,
-    ce_overrides,
-    choice,
-    directories,
-    existing_file,
-    host_template,
-    number,
-    predictor_url,
-    service_urls,
-    url,
-    url_list,
-    whole,
-    words,
-)
 from sinks.settings import shown
 from sinks.shim_settings import ShimSettings
 from tests.sixteen import ADDED
 
-SCORE = {"PREDICTOR_URL": "http://predictor:8084"}
-EGRESS = {"EVENTGATE_URLS": "http://eventgate:8192/v1/events"}
-SHIM = {"ALLOW_ANONYMOUS": "true"}
+AUTHORITY = Path(certifi.where()).read_text(encoding="ascii")
+AUTHORITY = AUTHORITY[AUTHORITY.index("-----BEGIN") :].partition("-----END CERTIFICATE-----")[0]
+AUTHORITY += "-----END CERTIFICATE-----\n"
 PRODUCTION_STREAMS = {
     "mediawiki.revision_score_articlequality",
     "mediawiki.revision_score_articletopic",
@@ -57,13 +46,194 @@ TEST_STREAMS = {
     "mediawiki.page_prediction_change.rc0",
     "mediawiki.page_weighted_tags_change.rc0",
 }
-SHARED_DEFAULTS: dict[str, Any] = {
-    "environment": "dev",
-    "max_body_bytes": 4 * 1024 * 1024,
-    "max_in_flight": 1000,
-    "ca_file": None,
-}
 SCHEMA_BASE_URI = "https://schema.wikimedia.org/repositories/primary/jsonschema"
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A variable: a good text that changes the value, its value, a wrong text, the default.
+
+    field:  of the settings; None: only the server reads it.
+    """
+
+    field: str | None
+    text: str
+    value: Any
+    wrong: str | None
+    default: Any
+
+
+SERVER = {
+    "PORT": Variable(None, "81", None, "http", None),
+    "LOG_LEVEL": Variable(None, "DEBUG", None, "info", None),
+}
+OIDC = {
+    "OIDC_ISSUER": Variable("oidc_issuer", "https://i.example", "https://i.example", "issuer", ""),
+    "OIDC_AUDIENCE": Variable("oidc_audience", "sinks shim", "sinks shim", None, ""),
+    "OIDC_SUBJECTS": Variable(
+        "oidc_subjects", "a:b, c:*", frozenset(("a:b", "c:*")), "a*b", frozenset()
+    ),
+    "OIDC_ISSUER_TOKEN_FILE": Variable(
+        "oidc_issuer_token_file", __file__, Path(__file__), "/no/such/file", None
+    ),
+}
+CALLERS = {
+    **OIDC,
+    "TOKENS_FILE": Variable("tokens_file", __file__, Path(__file__), "/no/such/file", None),
+    "ALLOW_ANONYMOUS": Variable("allow_anonymous", "true", True, "yes", True),
+}
+ROUTING = {
+    "K_SINK": Variable("k_sink", "http://b/x", "http://b/x", "broker", ""),
+    "K_CE_OVERRIDES": Variable("k_ce_overrides", '{"extensions":{"a":"b"}}', {"a": "b"}, "{", {}),
+    "K_CA_CERTS": Variable("k_ca_certs", AUTHORITY, AUTHORITY, "PEM", ""),
+    "TRIGGERS_DIR": Variable(
+        "triggers_dir", "a:b", (Path("a"), Path("b")), ":", (Path("triggers"),)
+    ),
+    "SERVICE_URLS": Variable("service_urls", "a=http://h", {"a": "http://h"}, "http://x", {}),
+}
+SCHEMAS = {
+    "SCHEMA_BASE_URI": Variable(
+        "schema_base_uri", "https://s.org/x/", "https://s.org/x", "s.org", SCHEMA_BASE_URI
+    ),
+}
+STREAMS = {
+    "STREAM_NAMES": Variable("stream_names", "test", "test", "staging", "production"),
+}
+
+
+def shared(deadline_seconds: float) -> dict[str, Variable]:
+    """What all sinks read."""
+    return {
+        **SERVER,
+        "ENVIRONMENT": Variable("environment", "staging", "staging", "prod", "dev"),
+        "EVENT_DEADLINE_SECONDS": Variable(
+            "event_deadline_seconds", "1.5", 1.5, "0", deadline_seconds
+        ),
+        "MAX_BODY_BYTES": Variable("max_body_bytes", "2048", 2048, "4MiB", 4 * 2**20),
+        "MAX_IN_FLIGHT": Variable("max_in_flight", "7", 7, "-1", 1000),
+        "CA_FILE": Variable(
+            "ca_file", certifi.where(), Path(certifi.where()), "/no/such/file", None
+        ),
+    }
+
+
+@dataclass(frozen=True)
+class Sink:
+    """The settings of one sink: how they are made, what has no default, all variables."""
+
+    from_env: Callable[[Mapping[str, str]], Any]
+    required: Mapping[str, str]
+    variables: Mapping[str, Variable]
+
+
+SINKS = {
+    "score": Sink(
+        ScoreSettings.from_env,
+        {"PREDICTOR_URL": "http://predictor:8084"},
+        {
+            **shared(60),
+            **OIDC,
+            **SCHEMAS,
+            **STREAMS,
+            "PREDICTOR_URL": Variable(
+                "predictor_url",
+                "http://{isvc}.{namespace}:80/x",
+                "http://{isvc}.{namespace}:80/x",
+                "predictor",
+                "http://predictor:8084",
+            ),
+            "PREDICTOR_HOST": Variable(
+                "predictor_host", "{isvc}.{namespace}.org", "{isvc}.{namespace}.org", "http://x", ""
+            ),
+            "MAX_EVENT_AGE_SECONDS": Variable("max_event_age_seconds", "60", 60.0, "1h", 0.0),
+            "YOUNG_REVISION_SECONDS": Variable("young_revision_seconds", "0", 0.0, "-5", 300.0),
+            "OUTLINK_MODEL_VERSION": Variable(
+                "outlink_model_version", "links_1", "links_1", "two words", "alloutlinks_202209"
+            ),
+        },
+    ),
+    "egress": Sink(
+        EgressSettings.from_env,
+        {"EVENTGATE_URLS": "http://eventgate:8192/v1/events"},
+        {
+            **shared(140),
+            **OIDC,
+            **STREAMS,
+            "EVENTGATE_URLS": Variable(
+                "eventgate_urls",
+                "http://a/v1/events, http://b/v1/events",
+                ("http://a/v1/events", "http://b/v1/events"),
+                "eventgate:8192",
+                ("http://eventgate:8192/v1/events",),
+            ),
+            "EVENTGATE_AVOID_SECONDS": Variable("eventgate_avoid_seconds", "0", 0.0, "3601", 30.0),
+            "EVENTGATE_CONNECT_TIMEOUT_SECONDS": Variable(
+                "eventgate_connect_timeout_seconds", "0.1", 0.1, "nan", 2.0
+            ),
+            "EVENTGATE_READ_TIMEOUT_SECONDS": Variable(
+                "eventgate_read_timeout_seconds", "600", 600.0, "inf", 65.0
+            ),
+            "EGRESS_STREAMS": Variable(
+                "egress_streams",
+                "a.b, c-d_e",
+                frozenset(("a.b", "c-d_e")),
+                "a,,b",
+                PRODUCTION_STREAMS | {row.stream for row in ADDED},
+            ),
+            "STAGING_EVENTGATE_HOSTS": Variable(
+                "staging_eventgate_hosts", "x.org", frozenset(("x.org",)), "https://x", frozenset()
+            ),
+            "RELAYED_MEMORY_EVENTS": Variable("relayed_memory_events", "0", 0, "-1", 10_000),
+        },
+    ),
+    "shim": Sink(
+        ShimSettings.from_env,
+        {"ALLOW_ANONYMOUS": "true"},
+        {
+            **shared(300),
+            **CALLERS,
+            **ROUTING,
+            **SCHEMAS,
+            "DEADLETTER_URL": Variable("deadletter_url", "http://d/", "http://d/", "d:8083", ""),
+        },
+    ),
+    "deadletter": Sink(
+        DeadletterSettings.from_env,
+        {"ALLOW_ANONYMOUS": "true"},
+        {
+            **shared(300),
+            **CALLERS,
+            **ROUTING,
+            "MAX_BODY_BYTES": Variable("max_body_bytes", "2048", 2048, "4MiB", 64 * 2**20),
+            "DATABASE_URL": Variable(
+                "database_url",
+                "sqlite:////data/x.sqlite",
+                "sqlite:////data/x.sqlite",
+                "var/x.sqlite",
+                "sqlite:///var/deadletters.sqlite",
+            ),
+            "DEADLETTERS_MAX_AGE_SECONDS": Variable(
+                "deadletters_max_age_seconds", "1", 1.0, "0", 30 * 86400.0
+            ),
+            "DEADLETTERS_MAX_BYTES": Variable(
+                "deadletters_max_bytes", "1048576", 2**20, "1048575", 2**30
+            ),
+        },
+    ),
+}
+EVERY_SINK = pytest.mark.parametrize("sink", SINKS.values(), ids=SINKS)
+
+
+class Noted(dict[str, str]):
+    """An environment that notes which variables are asked for."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        super().__init__(values)
+        self.names: set[str] = set()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.names.add(name)
+        return super().get(name, default)
 
 
 def problems(from_env: Callable[[Mapping[str, str]], Any], environ: Mapping[str, str]) -> list[str]:
@@ -71,6 +241,102 @@ def problems(from_env: Callable[[Mapping[str, str]], Any], environ: Mapping[str,
     with pytest.raises(InvalidSettings) as refused:
         from_env(environ)
     return str(refused.value).splitlines()
+
+
+def values_of(settings: Any, variables: Mapping[str, Variable]) -> dict[str, Any]:
+    """The values of the settings by the names of their variables."""
+    return {
+        name: getattr(settings, variable.field)
+        for name, variable in variables.items()
+        if variable.field is not None
+    }
+
+
+@EVERY_SINK
+def test_settings_variables_are_those_of_the_tables(sink: Sink) -> None:
+    """What these tests know is what is read: no variable more, none less."""
+    environ = Noted(sink.required)
+
+    sink.from_env(environ)
+
+    assert environ.names == set(sink.variables)
+
+
+@EVERY_SINK
+def test_settings_fields_have_a_variable_each(sink: Sink) -> None:
+    """Nothing in the settings comes from anywhere else."""
+    settings = sink.from_env(sink.required)
+
+    fields = {variable.field for variable in sink.variables.values()} - {None}
+    derived = set() if "ALLOW_ANONYMOUS" in sink.variables else {"tokens_file", "allow_anonymous"}
+    assert set(shown(settings)) == fields | derived
+
+
+@EVERY_SINK
+def test_settings_required_only_gives_defaults(sink: Sink) -> None:
+    """Only what has to be known has no default."""
+    settings = sink.from_env(sink.required)
+
+    assert values_of(settings, sink.variables) == {
+        name: variable.default for name, variable in sink.variables.items() if variable.field
+    }
+
+
+@EVERY_SINK
+def test_settings_every_variable_is_read(sink: Sink) -> None:
+    """Each variable reaches the value that is named after it."""
+    settings = sink.from_env({name: each.text for name, each in sink.variables.items()})
+
+    assert values_of(settings, sink.variables) == {
+        name: variable.value for name, variable in sink.variables.items() if variable.field
+    }
+
+
+@EVERY_SINK
+def test_settings_empty_variables_are_as_if_unset(sink: Sink) -> None:
+    """An empty variable means the default, so that YAML can name it without setting it."""
+    empty = dict.fromkeys(sink.variables, "")
+
+    assert sink.from_env({**empty, **sink.required}) == sink.from_env(sink.required)
+
+
+@EVERY_SINK
+def test_settings_everything_wrong_says_all_problems_once(sink: Sink) -> None:
+    """All problems are told at once, one line for each variable, so one restart is enough."""
+    wrong = {name: each.wrong for name, each in sink.variables.items() if each.wrong is not None}
+
+    lines = problems(sink.from_env, {**wrong, "OIDC_AUDIENCE": "goes with the issuer"})
+
+    assert sorted(line.partition("=")[0] for line in lines) == sorted(wrong)
+
+
+@EVERY_SINK
+def test_settings_one_wrong_variable_is_the_only_one_named(sink: Sink) -> None:
+    """Each wrong value is refused by itself, beside good ones."""
+    good = {name: each.text for name, each in sink.variables.items()}
+    wrong = {name: each.wrong for name, each in sink.variables.items() if each.wrong is not None}
+
+    for name, text in wrong.items():
+        lines = problems(sink.from_env, {**good, name: text})
+
+        assert [line.partition("=")[0] for line in lines] == [name]
+
+
+@pytest.mark.parametrize(
+    ("sink", "name"),
+    [
+        ("score", "PREDICTOR_URL"),
+        ("egress", "EVENTGATE_URLS"),
+        ("shim", "TOKENS_FILE"),
+        ("deadletter", "TOKENS_FILE"),
+    ],
+)
+def test_settings_required_variable_absent_is_named(sink: str, name: str) -> None:
+    """What has no default is asked for by name, saying what it has to be."""
+    lines = problems(SINKS[sink].from_env, {})
+
+    assert [line.split()[0] for line in lines] == [name]
+    assert all(" is not set: " in line for line in lines)
 
 
 def test_server_settings_empty_environment_gives_defaults() -> None:
@@ -86,565 +352,85 @@ def test_server_settings_empty_environment_gives_defaults() -> None:
     )
 
 
-def test_score_settings_required_only_gives_defaults() -> None:
-    """Only the predictors' URL has no default."""
-    settings = ScoreSettings.from_env(SCORE)
+def test_server_settings_every_variable_is_read() -> None:
+    """The server takes its port, its limits and its patience from the same variables."""
+    texts = {name: each.text for name, each in shared(300).items()}
 
-    assert settings == ScoreSettings(
-        **SHARED_DEFAULTS,
-        stream_names="production",
-        schema_base_uri=SCHEMA_BASE_URI,
-        event_deadline_seconds=60,
-        predictor_url="http://predictor:8084",
-        predictor_host="",
-        max_event_age_seconds=0,
-        young_revision_seconds=300,
-        outlink_model_version="alloutlinks_202209",
+    settings = ServerSettings.from_env(texts)
+
+    assert settings == ServerSettings(
+        port=81, log_level="DEBUG", max_in_flight=7, max_body_bytes=2048, event_deadline_seconds=1.5
     )
-
-
-def test_egress_settings_required_only_gives_defaults() -> None:
-    """Only EventGate's URLs have no default; the streams are those of the rows."""
-    settings = EgressSettings.from_env(EGRESS)
-
-    assert settings.eventgate_urls == ("http://eventgate:8192/v1/events",)
-    assert settings.event_deadline_seconds == 140
-    assert settings.eventgate_connect_timeout_seconds == 2
-    assert settings.eventgate_read_timeout_seconds == 65
-    assert settings.egress_streams == PRODUCTION_STREAMS | {row.stream for row in ADDED}
-    assert settings.staging_eventgate_hosts == frozenset()
-    assert {name: getattr(settings, name) for name in SHARED_DEFAULTS} == SHARED_DEFAULTS
-
-
-def test_shim_settings_required_only_gives_defaults() -> None:
-    """Only who may call has no default."""
-    settings = ShimSettings.from_env(SHIM)
-
-    assert settings.event_deadline_seconds == 300
-    assert (settings.k_sink, settings.k_ce_overrides, settings.k_ca_certs) == ("", {}, "")
-    assert settings.triggers_dir == (Path("triggers"),)
-    assert settings.service_urls == {}
-    assert (settings.tokens_file, settings.allow_anonymous) == (None, True)
-    assert settings.schema_base_uri == SCHEMA_BASE_URI
-    assert {name: getattr(settings, name) for name in SHARED_DEFAULTS} == SHARED_DEFAULTS
 
 
 @pytest.mark.parametrize(
-    ("from_env", "environ"),
+    ("environ", "anonymous"),
     [
-        pytest.param(ScoreSettings.from_env, SCORE, id="score"),
-        pytest.param(EgressSettings.from_env, EGRESS, id="egress"),
-        pytest.param(ShimSettings.from_env, SHIM, id="shim"),
+        pytest.param({}, True, id="network-policy"),
+        pytest.param({"OIDC_ISSUER": "http://i", "OIDC_AUDIENCE": "a"}, False, id="oidc"),
     ],
 )
-def test_settings_empty_variables_are_as_if_unset(
-    from_env: Callable[[Mapping[str, str]], Any], environ: dict[str, str]
+@pytest.mark.parametrize("name", ["score", "egress"])
+def test_settings_in_the_cluster_ask_for_callers_with_oidc_only(
+    name: str, environ: dict[str, str], anonymous: bool
 ) -> None:
-    """An empty variable means the default, so that YAML can name it without setting it."""
-    names = ("ENVIRONMENT", "CA_FILE", "MAX_BODY_BYTES", "K_SINK", "EGRESS_STREAMS", "TOKENS_FILE")
+    """score and egress rely on the NetworkPolicy, unless OIDC tells them whom to let in."""
+    settings = SINKS[name].from_env({**SINKS[name].required, **environ})
 
-    settings = from_env({**environ, **dict.fromkeys(names, "")})
-
-    assert settings == from_env(environ)
+    assert (settings.allow_anonymous, settings.tokens_file) == (anonymous, None)
 
 
-def test_settings_every_variable_is_read(tmp_path: Path) -> None:
-    """Each variable reaches the value that is named after it."""
-    ca_file = tmp_path / "ca.pem"
-    ca_file.write_bytes(Path(certifi.where()).read_bytes())
-    shared = {
-        "ENVIRONMENT": "production",
-        "STREAM_NAMES": "test",
-        "SCHEMA_BASE_URI": "https://schema.example.org/x/",
-        "EVENT_DEADLINE_SECONDS": "1.5",
-        "MAX_BODY_BYTES": "2048",
-        "MAX_IN_FLIGHT": "7",
-        "CA_FILE": str(ca_file),
-    }
-    own = {
-        "PREDICTOR_URL": "http://{isvc}.{namespace}:80/x",
-        "PREDICTOR_HOST": "{isvc}.{namespace}.example.org",
-        "MAX_EVENT_AGE_SECONDS": "60",
-        "YOUNG_REVISION_SECONDS": "0",
-        "OUTLINK_MODEL_VERSION": "links_1",
-    }
+def test_egress_default_streams_are_those_of_the_rows() -> None:
+    """The default allow-list is made of the rows, so a new row is let through at once."""
+    settings = EgressSettings.from_env(SINKS["egress"].required)
 
-    settings = ScoreSettings.from_env({**shared, **own})
-
-    assert settings == ScoreSettings(
-        environment="production",
-        stream_names="test",
-        schema_base_uri="https://schema.example.org/x",
-        event_deadline_seconds=1.5,
-        max_body_bytes=2048,
-        max_in_flight=7,
-        ca_file=ca_file,
-        predictor_url="http://{isvc}.{namespace}:80/x",
-        predictor_host="{isvc}.{namespace}.example.org",
-        max_event_age_seconds=60,
-        young_revision_seconds=0,
-        outlink_model_version="links_1",
-    )
+    assert settings.egress_streams == {row.stream for row in ROWS}
 
 
 def test_egress_settings_test_stream_names_give_test_streams() -> None:
     """In the test set of names, only test streams are let through by default."""
-    settings = EgressSettings.from_env({**EGRESS, "STREAM_NAMES": "test"})
+    settings = EgressSettings.from_env({**SINKS["egress"].required, "STREAM_NAMES": "test"})
 
     assert settings.egress_streams == TEST_STREAMS | {row.test_stream for row in ADDED}
     assert not TEST_STREAMS & PRODUCTION_STREAMS
 
 
-def test_egress_settings_streams_given_replace_the_rows() -> None:
-    """The allow-list is what is set, exactly."""
-    settings = EgressSettings.from_env({**EGRESS, "EGRESS_STREAMS": "a.b, c-d_e"})
-
-    assert settings.egress_streams == {"a.b", "c-d_e"}
-
-
-WRONG_SHARED = {
-    "PORT": "http",
-    "LOG_LEVEL": "info",
-    "ENVIRONMENT": "prod",
-    "EVENT_DEADLINE_SECONDS": "0",
-    "MAX_BODY_BYTES": "4MiB",
-    "MAX_IN_FLIGHT": "-1",
-    "CA_FILE": "/no/such/file",
-}
-
-
 @pytest.mark.parametrize(
-    ("from_env", "environ"),
+    ("name", "variable", "field"),
     [
-        pytest.param(
-            ScoreSettings.from_env,
-            {
-                **WRONG_SHARED,
-                "STREAM_NAMES": "staging",
-                "SCHEMA_BASE_URI": "schema.wikimedia.org",
-                "PREDICTOR_URL": "predictor",
-                "PREDICTOR_HOST": "http://x",
-                "MAX_EVENT_AGE_SECONDS": "1h",
-                "YOUNG_REVISION_SECONDS": "-5",
-                "OUTLINK_MODEL_VERSION": "two words",
-            },
-            id="score",
-        ),
-        pytest.param(
-            EgressSettings.from_env,
-            {
-                **WRONG_SHARED,
-                "STREAM_NAMES": "staging",
-                "EVENTGATE_URLS": "eventgate:8192",
-                "EVENTGATE_CONNECT_TIMEOUT_SECONDS": "nan",
-                "EVENTGATE_READ_TIMEOUT_SECONDS": "inf",
-                "EGRESS_STREAMS": "a,,b",
-                "STAGING_EVENTGATE_HOSTS": "https://x",
-            },
-            id="egress",
-        ),
-        pytest.param(
-            ShimSettings.from_env,
-            {
-                **WRONG_SHARED,
-                "SCHEMA_BASE_URI": "schema.wikimedia.org",
-                "K_SINK": "broker",
-                "K_CE_OVERRIDES": "{",
-                "SERVICE_URLS": "http://x",
-                "TOKENS_FILE": "/no/such/file",
-                "ALLOW_ANONYMOUS": "yes",
-            },
-            id="shim",
-        ),
+        pytest.param("shim", "K_CA_CERTS", "k_ca_certs", id="authority"),
+        pytest.param("deadletter", "DATABASE_URL", "database_url", id="database"),
     ],
 )
-def test_settings_everything_wrong_says_all_problems_once(
-    from_env: Callable[[Mapping[str, str]], Any], environ: dict[str, str]
-) -> None:
-    """All problems are told at once, one line for each variable, so one restart is enough."""
-    lines = problems(from_env, environ)
-
-    assert sorted(line.partition("=")[0].split()[0] for line in lines) == sorted(environ)
-
-
-@pytest.mark.parametrize(
-    ("from_env", "names"),
-    [
-        pytest.param(ScoreSettings.from_env, ["PREDICTOR_URL"], id="score"),
-        pytest.param(EgressSettings.from_env, ["EVENTGATE_URLS"], id="egress"),
-        pytest.param(ShimSettings.from_env, ["TOKENS_FILE"], id="shim"),
-    ],
-)
-def test_settings_required_variable_absent_is_named(
-    from_env: Callable[[Mapping[str, str]], Any], names: list[str]
-) -> None:
-    """What has no default is asked for by name, saying what it has to be."""
-    lines = problems(from_env, {})
-
-    assert [line.split()[0] for line in lines] == names
-    assert all(" is not set: " in line for line in lines)
-
-
-def test_settings_long_wrong_value_is_shortened() -> None:
-    """A wrong value is shown, but not a whole file of it."""
-    (line,) = problems(ScoreSettings.from_env, {**SCORE, "PORT": "1" * 10_000})
-
-    assert len(line) < 300
-
-
-def test_settings_wrong_value_with_newline_stays_one_line() -> None:
-    """A newline in a value does not break the list of problems."""
-    lines = problems(ScoreSettings.from_env, {**SCORE, "PORT": "80\n80"})
-
-    assert len(lines) == 1
-
-
-@pytest.mark.parametrize(
-    ("from_env", "environ"),
-    [
-        pytest.param(
-            ScoreSettings.from_env, {"PREDICTOR_URL": "http://me:Zq7@predictor"}, id="predictor"
-        ),
-        pytest.param(
-            EgressSettings.from_env, {"EVENTGATE_URLS": "http://me:Zq7@eventgate"}, id="eventgate"
-        ),
-        pytest.param(ShimSettings.from_env, {**SHIM, "K_SINK": "http://me:Zq7@b"}, id="broker"),
-    ],
-)
-def test_settings_password_in_url_is_refused_unseen(
-    from_env: Callable[[Mapping[str, str]], Any], environ: dict[str, str]
-) -> None:
-    """A URL with a password is refused, and the password does not reach the log by that."""
-    (line,) = problems(from_env, environ)
-
-    assert "Zq7" not in line
-
-
-@pytest.mark.parametrize("version", ["1", "alloutlinks_202209", "v1.2-rc~3", "!", "v" * 100])
-def test_score_settings_outlink_model_version_is_what_is_set(version: str) -> None:
-    """The version of the deployed outlink model is published as it is set."""
-    settings = ScoreSettings.from_env({**SCORE, "OUTLINK_MODEL_VERSION": version})
-
-    assert settings.outlink_model_version == version
-
-
-@pytest.mark.parametrize(
-    "version",
-    [" ", "a b", " a", "a\n", "a\t", "caf\u00e9", "\u0661", "a\x7f", "v" * 101],
-    ids=lambda version: repr(version)[:12],
-)
-def test_score_settings_outlink_model_version_of_other_text_is_refused(version: str) -> None:
-    """A version that nobody would write is a mistake in the deployment, so nothing starts."""
-    lines = problems(ScoreSettings.from_env, {**SCORE, "OUTLINK_MODEL_VERSION": version})
-
-    assert [line.partition("=")[0] for line in lines] == ["OUTLINK_MODEL_VERSION"]
-
-
-@pytest.mark.parametrize(
-    "uri",
-    [
-        "https://schema.example.org/%7Eme",
-        'https://schema.example.org/"x"',
-        "https://s/" + "x" * 2048,
-    ],
-    ids=["percent", "quote", "over-long"],
-)
-def test_settings_schema_base_uri_that_no_attribute_can_hold_is_refused(uri: str) -> None:
-    """The base URI begins every `dataschema`, so it has to be sendable, or no event ever is."""
-    lines = problems(ShimSettings.from_env, {**SHIM, "SCHEMA_BASE_URI": uri})
-
-    assert [line.partition("=")[0] for line in lines] == ["SCHEMA_BASE_URI"]
-
-
-STAGING = {
-    "ENVIRONMENT": "staging",
-    "EVENTGATE_URLS": "https://eventgate-main.example.org/v1/events",
-}
-
-
-@pytest.mark.parametrize(
-    "environ",
-    [
-        pytest.param(STAGING, id="no-staging-host"),
-        pytest.param({**STAGING, "STAGING_EVENTGATE_HOSTS": "other.example.org"}, id="other-host"),
-        pytest.param({**STAGING, "STAGING_EVENTGATE_HOSTS": "example.org"}, id="suffix-of-host"),
-        pytest.param({**STAGING, "STAGING_EVENTGATE_HOSTS": "https"}, id="scheme-as-host"),
-        pytest.param(
-            {
-                **STAGING,
-                "EVENTGATE_URLS": "http://staging.example.org/x,http://eventgate-main.example.org/x",
-                "STAGING_EVENTGATE_HOSTS": "staging.example.org",
-            },
-            id="one-of-two-hosts",
-        ),
-        pytest.param(
-            {
-                **STAGING,
-                "EVENTGATE_URLS": "HTTP://eventgate-main.example.org/x",
-                "STAGING_EVENTGATE_HOSTS": "HTTP",
-            },
-            id="upper-case-scheme",
-        ),
-        *(
-            pytest.param(
-                {**STAGING, "STREAM_NAMES": "test", "EGRESS_STREAMS": f"a.test,{stream}"},
-                id=f"{stream}-in-allow-list",
-            )
-            for stream in sorted(PRODUCTION_STREAMS)
-        ),
-    ],
-)
-def test_egress_settings_staging_to_production_does_not_start(environ: dict[str, str]) -> None:
-    """Staging never publishes under production's names to a host that is not staging's."""
-    lines = problems(EgressSettings.from_env, environ)
-
-    assert len(lines) == 1
-    assert "eventgate-main.example.org" in lines[0] or "EGRESS_STREAMS" in lines[0]
-
-
-@pytest.mark.parametrize(
-    "environ",
-    [
-        pytest.param({**STAGING, "STREAM_NAMES": "test"}, id="test-streams"),
-        pytest.param(
-            {**STAGING, "STAGING_EVENTGATE_HOSTS": "eventgate-main.example.org"}, id="staging-host"
-        ),
-        pytest.param(
-            {
-                **STAGING,
-                "EVENTGATE_URLS": "http://s1:8192/v1/events, https://s2.example.org/v1/events",
-                "STAGING_EVENTGATE_HOSTS": "s1,s2.example.org,s3",
-            },
-            id="two-staging-hosts",
-        ),
-        pytest.param({**STAGING, "ENVIRONMENT": "production"}, id="production"),
-    ],
-)
-def test_egress_settings_staging_to_where_it_may_starts(environ: dict[str, str]) -> None:
-    """Test streams anywhere, production's names only at staging's hosts."""
-    settings = EgressSettings.from_env(environ)
-
-    assert settings.eventgate_urls
-
-
-def test_egress_settings_all_test_streams_by_name_start_in_staging() -> None:
-    """No test stream is taken for one of production, however the allow-list was made."""
-    streams = ",".join(sorted(TEST_STREAMS))
-
-    settings = EgressSettings.from_env({**STAGING, "EGRESS_STREAMS": streams})
-
-    assert settings.egress_streams == TEST_STREAMS
-
-
-@pytest.mark.parametrize("environment", ["dev", "staging"])
-def test_shim_settings_anonymous_outside_production_starts(environment: str) -> None:
-    """Calls without a token can be let in by name, outside production."""
-    settings = ShimSettings.from_env({**SHIM, "ENVIRONMENT": environment})
-
-    assert settings.allow_anonymous
-
-
-@pytest.mark.parametrize(
-    "more",
-    [pytest.param({}, id="no-tokens"), pytest.param({"TOKENS_FILE": __file__}, id="tokens-too")],
-)
-def test_shim_settings_anonymous_in_production_does_not_start(more: dict[str, str]) -> None:
-    """In production nobody publishes without a token, tokens file or not."""
-    lines = problems(ShimSettings.from_env, {**SHIM, "ENVIRONMENT": "production", **more})
-
-    assert [line.partition("=")[0] for line in lines] == ["ALLOW_ANONYMOUS"]
-
-
-def test_shim_settings_tokens_file_in_production_starts(tmp_path: Path) -> None:
-    """A tokens file is enough to start."""
-    tokens = tmp_path / "tokens"
-    tokens.touch()
-
-    settings = ShimSettings.from_env({"ENVIRONMENT": "production", "TOKENS_FILE": str(tokens)})
-
-    assert (settings.tokens_file, settings.allow_anonymous) == (tokens, False)
-
-
-def test_shown_shim_settings_mask_secrets() -> None:
-    """The start-up line shows all settings, but secrets only as being set."""
-    pem = Path(certifi.where()).read_text(encoding="ascii").partition("-----END CERTIFICATE-----")
-    authority = "".join(pem[:2])[-4000:]
-    authority = authority[authority.index("-----BEGIN") :]
-    settings = ShimSettings.from_env({**SHIM, "K_CA_CERTS": authority, "K_SINK": "http://b"})
+def test_shown_settings_mask_what_is_long_or_secret(name: str, variable: str, field: str) -> None:
+    """The start-up line shows all settings, but these only as being set."""
+    secret = {"K_CA_CERTS": AUTHORITY, "DATABASE_URL": "postgresql://me:Zq7@h/d"}[variable]
+    settings = SINKS[name].from_env(
+        {**SINKS[name].required, variable: secret, "K_SINK": "http://b"}
+    )
 
     seen = shown(settings)
 
-    assert authority[40:80] not in str(seen)
-    assert (seen["k_ca_certs"], seen["k_sink"]) == ("set", "http://b")
+    assert (seen[field], seen["k_sink"]) == ("set", "http://b")
+    assert "Zq7" not in str(seen)
+    assert AUTHORITY[40:80] not in str(seen)
 
 
 def test_shown_unset_secret_is_empty() -> None:
     """A secret that is not set is shown as such."""
-    seen = shown(ShimSettings.from_env(SHIM))
+    seen = shown(ShimSettings.from_env(SINKS["shim"].required))
 
     assert seen["k_ca_certs"] == ""
-
-
-@pytest.mark.parametrize(
-    ("parse", "value", "expected"),
-    [
-        pytest.param(boolean, "true", True, id="true"),
-        pytest.param(boolean, "false", False, id="false"),
-        pytest.param(choice("a", "b"), "b", "b", id="choice"),
-        pytest.param(number(0, 10), "0", 0.0, id="number-least"),
-        pytest.param(number(0, 10), "10", 10.0, id="number-most"),
-        pytest.param(number(0, 10), "0.000001", 1e-6, id="number-small"),
-        pytest.param(whole(1, 65535), "65535", 65535, id="whole-most"),
-        pytest.param(whole(1, 65535), "0080", 80, id="whole-with-zeros"),
-        pytest.param(url, "http://h", "http://h", id="url"),
-        pytest.param(url, "https://[::1]:8443/a/b", "https://[::1]:8443/a/b", id="url-ipv6"),
-        pytest.param(url_list, "http://a/x, http://b", ("http://a/x", "http://b"), id="url-list"),
-        pytest.param(
-            predictor_url, "http://{isvc}.{namespace}/x", "http://{isvc}.{namespace}/x", id="isvc"
-        ),
-        pytest.param(host_template, "{isvc}.x.org:80", "{isvc}.x.org:80", id="host"),
-        pytest.param(words, " a ,b.c-d_e,a", frozenset(("a", "b.c-d_e")), id="words"),
-        pytest.param(
-            service_urls,
-            "score-sink=http://h:1, *=http://{name}.{namespace}.svc",
-            {"score-sink": "http://h:1", "*": "http://{name}.{namespace}.svc"},
-            id="service-urls",
-        ),
-        pytest.param(
-            directories, "a:/b:c/d", (Path("a"), Path("/b"), Path("c/d")), id="directories"
-        ),
-        pytest.param(existing_file, __file__, Path(__file__), id="file"),
-        pytest.param(
-            ce_overrides, '{"extensions":{"a1":"x","b":""}}', {"a1": "x", "b": ""}, id="overrides"
-        ),
-        pytest.param(ce_overrides, "{}", {}, id="overrides-empty"),
-        pytest.param(ce_overrides, '{"extensions":null}', {}, id="overrides-null"),
-    ],
-)
-def test_setting_value_good_text_is_parsed(
-    parse: Callable[[str], Any], value: str, expected: Any
-) -> None:
-    """Each kind of setting is parsed to its value."""
-    seen = parse(value)
-
-    assert seen == expected
-
-
-URL_REFUSED = (
-    "h",
-    "h:80",
-    "//h",
-    "ftp://h",
-    "http:/h",
-    "http://",
-    "http:///x",
-    "http://:80",
-    "http://h:0",
-    "http://h:65536",
-    "http://h:x",
-    "http://u@h",
-    "http://u:p@h",
-    "http://@h",
-    "http://h?a=1",
-    "http://h/?",
-    "http://h#a",
-    "http://h/#",
-    "http://h/a b",
-    "http://h/a\n",
-    "http://h/caf\u00e9",
-    "http://\u0661",
-    "http://[::1",
-    " http://h",
-)
-
-
-@pytest.mark.parametrize("value", URL_REFUSED, ids=repr)
-def test_url_other_text_is_not_valid(value: str) -> None:
-    """Only an http(s) URL of a host, without credentials, query and fragment, is a base URL."""
-    with pytest.raises(NotValid):
-        url(value)
-
-
-@pytest.mark.parametrize(
-    ("parse", "value"),
-    [
-        *((boolean, value) for value in ("True", "1", "yes", "on", " true", "true\n")),
-        *((choice("a", "b"), value) for value in ("A", "c", "a ", "ab", "a\n")),
-        *(
-            (number(0.1, 10), value)
-            for value in (
-                *("", "x", "-1", "+1", "1e1", "0x1", "1_0", "nan", "inf", ".5", "1.", "1,5"),
-                *(" 1", "1\n", "\u0661", "0", "0.09", "10.1", "9" * 13, "0.1234567", "60s"),
-            )
-        ),
-        *(
-            (whole(1, 100), value)
-            for value in ("x", "-1", "1.0", "1e1", "0", "101", "1\n", "\u0661", "1_0", "9" * 20)
-        ),
-        *((url_list, value) for value in (",", "http://a,", "http://a,b", "http://a;http://b c")),
-        *(
-            (predictor_url, value)
-            for value in (
-                "predictor",
-                "http://{isvc",
-                "http://x/?a",
-                "http://{model}/",
-                "http://{}/",
-            )
-        ),
-        *(
-            (host_template, value)
-            for value in ("a/b", "http://a", "a b", "{model}.x", "a\n", "a:b", "\u0661", "a:123456")
-        ),
-        *((words, value) for value in (",", "a,,b", "a b", "a/b", "*", "a\nb", "\u00e9", "a;b")),
-        *(
-            (service_urls, value)
-            for value in (
-                *("a", "a=", "=http://h", "A=http://h", "a_b=http://h", "a=h", "**=http://h"),
-                *("a=http://h,", "a=http://h/?x", "*=http://{nme}.svc", "a=http://h b=http://h"),
-            )
-        ),
-        *((directories, value) for value in (":", "::")),
-        *((existing_file, value) for value in ("/no/such/file", "/", ".", "a\x00b")),
-        *(
-            (ce_overrides, value)
-            for value in (
-                *("", "x", "[]", "null", "1", '"x"', '{"extensions":"x"}', '{"extensions":[1]}'),
-                *('{"extensions":{"a":1}}', '{"extensions":{"a":null}}', "{'extensions':{}}"),
-                *(
-                    '{"extensions":{"A":"x"}}',
-                    '{"extensions":{"a-b":"x"}}',
-                    '{"extensions":{"":"x"}}',
-                ),
-                *('{"extensions":{"a":"x y"}}', '{"extensions":{"a":"caf\u00e9"}}'),
-                *('{"extensions":{"a":"x\\n"}}', '{"extensions":{"a":"50%"}}'),
-                '{"extensions":{"a":"' + "x" * 2049 + '"}}',
-            )
-        ),
-    ],
-    ids=lambda value: repr(value)[:40] if isinstance(value, str) else value.__name__,
-)
-def test_setting_value_other_text_is_not_valid(parse: Callable[[str], Any], value: str) -> None:
-    """Whatever is not a value of the setting is refused with a sentence, never a crash."""
-    with pytest.raises(NotValid) as refused:
-        parse(value)
-
-    assert str(refused.value).startswith("has to be")
-
-
-@pytest.mark.parametrize(
-    "name", ["id", "source", "type", "specversion", "time", "datacontenttype", "data"]
-)
-def test_ce_overrides_attribute_that_is_no_extension_is_not_valid(name: str) -> None:
-    """An override may only add extensions: one id for all events would lose all but one."""
-    with pytest.raises(NotValid):
-        ce_overrides(f'{{"extensions":{{"{name}":"x"}}}}')
 
 
 def test_or_exit_wrong_settings_end_the_process(capsys: pytest.CaptureFixture[str]) -> None:
     """The process ends with all problems on standard error, and the server starts no other."""
     with pytest.raises(SystemExit) as ended:
-        or_exit(lambda: ScoreSettings.from_env({**SCORE, "PORT": "x", "LOG_LEVEL": "y"}))
+        or_exit(
+            lambda: ScoreSettings.from_env(
+                {**SINKS["score"].required, "PORT": "x", "LOG_LEVEL": "y"}
+            )
+        )
 
     shown_lines = capsys.readouterr().err.splitlines()
     assert ended.value.code == 4
@@ -653,9 +439,9 @@ def test_or_exit_wrong_settings_end_the_process(capsys: pytest.CaptureFixture[st
 
 def test_or_exit_good_settings_are_returned() -> None:
     """Good settings are handed on."""
-    settings = or_exit(lambda: ScoreSettings.from_env(SCORE))
+    settings = or_exit(lambda: ScoreSettings.from_env(SINKS["score"].required))
 
-    assert settings == ScoreSettings.from_env(SCORE)
+    assert settings == ScoreSettings.from_env(SINKS["score"].required)
 
 
 def test_stop_lists_one_line_per_problem(capsys: pytest.CaptureFixture[str]) -> None:
@@ -664,10 +450,3 @@ def test_stop_lists_one_line_per_problem(capsys: pytest.CaptureFixture[str]) -> 
         stop("a\nb")
 
     assert capsys.readouterr().err == "cannot start, because of these settings:\n  a\n  b\n"
-
-
-def test_egress_default_streams_are_those_of_the_rows() -> None:
-    """The default allow-list is made of the rows, so a new row is let through at once."""
-    settings = EgressSettings.from_env(EGRESS)
-
-    assert settings.egress_streams == {row.stream for row in ROWS}
