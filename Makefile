@@ -31,6 +31,11 @@ interop: .venv/ready ## other CloudEvents SDKs read what we write, foreign sinks
 image: .venv/ready ## build the real image without a registry (Debian, root), and prove it
 	@$(BIN)/python -m tests.image.build && $(BIN)/python -m pytest tests/image
 
+.PHONY: soak
+soak: .venv/ready ## faults everywhere for two minutes and more, nothing lost; SOAK_EVENTS, SOAK_SEED (Debian, root)
+	@$(BIN)/python -m tests.soak
+	@status=0; $(BIN)/python -m tests.soak --mutant || status=$$?; [[ $$status == 1 ]]
+
 .PHONY: lint
 lint: .venv/ready ## ruff (rules and format) and hadolint
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/hadolint Dockerfile

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from flask import Response
 from werkzeug.exceptions import HTTPException
@@ -30,7 +31,7 @@ def answered(answer: Answer) -> Response:
         message = cloudevent.encode(answer.reply, answer.reply.mode)
         response = Response(message.body, 200, message.headers)
     elif answer.document is not None:
-        response = Response(jsondata.dumps(answer.document), 200, content_type="application/json")
+        response = document(answer.document)
     else:
         response = Response(status=202)
         del response.headers["Content-Type"]
@@ -38,6 +39,11 @@ def answered(answer: Answer) -> Response:
     if answer.reason:
         response.headers["Sinks-Reason"] = answer.reason
     return response
+
+
+def document(value: Any) -> Response:
+    """Return 200 with a JSON value."""
+    return Response(jsondata.dumps(value), 200, content_type="application/json")
 
 
 def failed(error: SinkError, ce_id: object) -> Response:
@@ -59,7 +65,7 @@ def bug(raised: Exception) -> SinkError:
 def error_of(raised: HTTPException, event_paths: str) -> SinkError:
     """Return Flask's own errors as ours: its pages would crash a dispatcher."""
     if raised.code == 405:
-        return WrongMethod("method_not_allowed", "events are POSTed")
+        return WrongMethod("method_not_allowed", "another method is wanted here: events are POSTed")
     if raised.code == 404:
         return NoSuchPath(
             "no_such_path", f"POST to {event_paths}; in a Trigger this is subscriber.uri"

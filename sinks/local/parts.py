@@ -1,4 +1,4 @@
-"""The whole pipeline on loopback: predictor, EventGate, and the three sinks between them."""
+"""The whole pipeline on loopback: predictor, EventGate, and the sinks between them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ PORTS: Final[Mapping[str, int]] = {
     "http-shim": 8080,
     "score-sink": 8081,
     "egress-sink": 8082,
+    "deadletter-sink": 8083,
     "predictor": 8084,
     "eventgate": 8192,
 }
@@ -44,11 +45,17 @@ def free_sockets() -> dict[str, socket.socket]:
 def servers(sockets: Mapping[str, socket.socket], events: Path) -> list[Server]:
     """Return all parts, wired to each other's ports.
 
-    events: directory that the local EventGate writes its topics to.
+    events: directory that the local EventGate writes its topics to; dead letters lie beside it.
     """
     url = {name: f"http://127.0.0.1:{sock.getsockname()[1]}" for name, sock in sockets.items()}
     eventgate = gunicorn(f"sinks.local.eventgate:create_app({str(events)!r})", "--keep-alive", "5")
     services = f"score-sink={url['score-sink']},egress-sink={url['egress-sink']}"
+    routing = {
+        "ALLOW_ANONYMOUS": "true",
+        "TRIGGERS_DIR": "triggers:triggers/optional",
+        "SERVICE_URLS": services,
+    }
+    letters = (events.parent / "deadletters.sqlite").absolute()
     return [
         Server(
             "predictor",
@@ -68,12 +75,13 @@ def servers(sockets: Mapping[str, socket.socket], events: Path) -> list[Server]:
             {"EVENTGATE_URLS": f"{url['eventgate']}/v1/events"},
         ),
         Server(
+            "deadletter-sink",
+            gunicorn("sinks.deadletter_sink:create_app()"),
+            {**routing, "DATABASE_URL": f"sqlite:///{letters}"},
+        ),
+        Server(
             "http-shim",
             gunicorn("sinks.http_shim:create_app()"),
-            {
-                "ALLOW_ANONYMOUS": "true",
-                "TRIGGERS_DIR": "triggers:triggers/optional",
-                "SERVICE_URLS": services,
-            },
+            {**routing, "DEADLETTER_URL": f"{url['deadletter-sink']}/"},
         ),
     ]

@@ -12,10 +12,10 @@ from typing import Any, Final, get_args
 import orjson
 import requests
 
-from sinks.errors import Outcome
 from sinks.model_row import ModelRow
 from sinks.models import ROWS
 from sinks.prediction import Prediction
+from sinks.reasons import Outcome
 from sinks.weighted_tags import OUTPUT as WEIGHTED_TAGS
 
 ANSWER_SECONDS: Final = 60.0
@@ -126,10 +126,12 @@ def _shown(
     published: counts them.
     """
     complete = True
-    ignored: dict[str, list[str]] = {}
+    others: dict[str, list[str]] = {}
     for outcome in outcomes:
-        if outcome["outcome"] == "ignored":
-            ignored.setdefault(outcome["reason"], []).append(outcome["trigger"] or "all")
+        if outcome["outcome"] in ("ignored", "rejected"):
+            kept = ", kept as dead letter" if outcome["outcome"] == "rejected" else ""
+            words = f"{outcome['outcome']} ({outcome['reason']}){kept}"
+            others.setdefault(words, []).append(outcome["trigger"] or "all")
         if outcome["outcome"] != "relayed":
             continue
         found = topics.find(outcome["stream"], outcome["ce_id"])
@@ -140,8 +142,8 @@ def _shown(
         else:
             complete = False
             yield f"           NOT PUBLISHED ONCE: {outcome['ce_id']}"
-    for reason, triggers in ignored.items():
-        text = f"ignored ({reason}): {', '.join(triggers)}"
+    for words, triggers in others.items():
+        text = f"{words}: {', '.join(triggers)}"
         yield indent(fill(text, WIDTH - 11, break_on_hyphens=False), " " * 11)
     return complete
 

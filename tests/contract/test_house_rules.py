@@ -14,7 +14,7 @@ from sinks.local.processes import ROOT
 MODULES = sorted((ROOT / "sinks").rglob("*.py"))
 # Everything but the local counterparts is in the image; the contract kit is, but serves no event.
 SHIPPED = [path for path in MODULES if "local" not in path.parts]
-KIT = {"catalogue", "contract", "cli.py", "__main__.py"}
+KIT = {"catalogue", "compare", "contract", "deadletters", "cli.py", "__main__.py"}
 SERVING = [path for path in SHIPPED if not KIT & set(path.parts)]
 # Which modules may import a library, or one of our own packages; nobody else may.
 ALLOWED = {
@@ -28,26 +28,27 @@ ALLOWED = {
         "broker eventgate http_adapter http_client http_message predictor subscriber".split()
     ),
     "cloudevents": {"sample", "sdk"},
-    "click": {"cli", "command", "terminal"},
+    "click": set("account cli command options replay_command terminal".split()),
     "h11": {"wire"},
     "pytest": {"plugin", "test_sink"},
     "yaml": {"event_types", "triggers"},
     "prometheus_client": {"telemetry"},
     "jwt": {"oidc"},
-    "sqlalchemy": {"letters", "letter_table"},
+    "sqlalchemy": {"letter_bound", "letter_database", "letter_table", "letters"},
     "psycopg": set[str](),
     "jsonschema_rs": {"schema"},
-    "socket": {"connection", "http_adapter", "name_resolution", "target", "wire"},
+    "socket": set("connection http_adapter name_resolution target wire wsgi_request".split()),
     "kserve": set[str](),
     "pandas": set[str](),
     "numpy": set[str](),
 }
 # Plain values in, plain values out: these may not reach anything that talks or listens.
 PURE = (
-    "allow_list article_country attributes cloudevent envelope errors filters inputs jsondata "
-    "letter model_row models outlink output page_change prediction prediction_classification "
-    "revertrisk revise_tone revision_create revision_score revscoring schema timestamp "
-    "weighted_tags wiki_table wikis"
+    "allow_list article_country attributes avoidance cloudevent envelope errors filters inputs "
+    "jsondata letter letter_document letter_query letter_selection model_row models outlink "
+    "output page_change prediction prediction_classification reasons relayed_events revertrisk "
+    "revise_tone revision_create revision_score revscoring schema timestamp weighted_tags "
+    "wiki_table wikis"
 ).split()
 TALKING = {"flask", "requests", "socket", "http", "urllib.request", "sinks.http_client"}
 

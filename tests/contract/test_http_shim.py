@@ -1246,7 +1246,10 @@ def running_chain(directory: Path) -> Iterator[Chain]:
         egress = stack.enter_context(
             gunicorn(
                 "sinks.egress_sink:create_app()",
-                {"EVENTGATE_URLS": f"{eventgate.upstream.url}/v1/events"},
+                {
+                    "EVENTGATE_URLS": f"{eventgate.upstream.url}/v1/events",
+                    "RELAYED_MEMORY_EVENTS": "0",  # every test sends the same event
+                },
                 directory,
             )
         )

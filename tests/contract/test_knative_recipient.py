@@ -86,7 +86,11 @@ def recipients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, R
             "PREDICTOR_URL": scores.url,
             "PREDICTOR_HOST": "{isvc}.{namespace}.example",
         }
-        egress_env = {**limit, "EVENTGATE_URLS": f"{eventgate.url}/v1/events"}
+        egress_env = {
+            **limit,
+            "EVENTGATE_URLS": f"{eventgate.url}/v1/events",
+            "RELAYED_MEMORY_EVENTS": "0",  # every test sends the same event
+        }
         with (
             gunicorn("sinks.score_sink:create_app()", score_env, directory) as score,
             gunicorn("sinks.egress_sink:create_app()", egress_env, directory) as egress,

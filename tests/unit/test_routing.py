@@ -307,3 +307,22 @@ def test_route_by_a_second_router_counts_from_the_beginning() -> None:
     for _ in range(2):
         routes = Router([trigger("echo")], deliver).route(event())
         assert len(routes[0].deliveries) == MAX_HOPS + 1
+
+
+def test_route_with_a_forward_hands_every_reply_on_and_routes_none() -> None:
+    """With a Broker a replay calls one subscriber; what that replies is the Broker's."""
+    forwarded: list[Event] = []
+
+    def forward(reply: Event) -> Delivery:
+        forwarded.append(reply)
+        return Delivery("broker", reply, "deferred", "broker_failed")
+
+    reply = event("out", "reply-1")
+    triggers = [trigger("one"), trigger("two"), trigger("next", "out")]
+
+    routes = Router(triggers, replying({"one": reply}), forward).route(event(), ["one"])
+
+    assert outcomes(routes) == [
+        ("one", [("one", "replied", None), ("broker", "deferred", "broker_failed")])
+    ]
+    assert forwarded == [reply]
