@@ -23,7 +23,7 @@ RUN export PYTHONPYCACHEPREFIX=/opt/bytecode \
     && /opt/venv/bin/python -c "\
 import gevent.monkey; gevent.monkey.patch_all(); \
 import gunicorn.app.wsgiapp, gunicorn.glogging; \
-import gunicorn.workers.ggevent, gunicorn.workers.gthread, psycopg; \
+import gunicorn.workers.ggevent, psycopg; \
 import sinks.deadletter_sink, sinks.egress_sink, sinks.http_shim, sinks.score_sink"
 
 # No RUN from here on: it would leave files of the builder behind.

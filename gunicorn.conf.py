@@ -1,14 +1,11 @@
 """gunicorn settings of every sink: one process, gevent's stock worker, JSON log lines.
 
 A predictor takes up to 4 s, so hundreds of deliveries wait in one process; greenlets carry that,
-and half-open connections do not hold it up. Only dead letters are different: a disk does not yield,
-so they have threads.
+and half-open connections do not hold it up. That counts for dead letters too, although a disk does
+not yield: its milliseconds are shorter than what 300 silent senders make threads wait.
 """
 
 import gc
-import socket
-import struct
-import sys
 from typing import Any
 
 from gunicorn.glogging import Logger
@@ -21,10 +18,7 @@ gc.disable()
 _server = ServerSettings.from_env()
 
 bind = f"0.0.0.0:{_server.port}"
-# The command names the app.
-_letters = any("deadletter_sink" in argument for argument in sys.argv)
-worker_class = "gthread" if _letters else "gevent"
-threads = 16 if _letters else 1
+worker_class = "gevent"
 workers = 1
 # Room for idle keep-alive connections and probes beside all events that may be in flight.
 worker_connections = _server.max_in_flight + 1000
@@ -57,10 +51,6 @@ logconfig_dict = {
 _MOST_READ_IN_VAIN = _server.max_body_bytes + 8 * 2**20
 
 
-# A thread waits no longer for a sender that says nothing in the middle of a request.
-_SILENT_SECONDS = 10
-
-
 class NoAccessLog(Logger):
     """gunicorn would gather what an access line may show for every request, and then drop it."""
 
@@ -80,10 +70,6 @@ def pre_request(_worker: Any, req: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """Let `/readyz` say no as soon as the worker has been told to stop; collect from here on."""
-    if _letters:
-        for listener in worker.sockets:  # what they accept inherits it
-            silent = struct.pack("ll", _SILENT_SECONDS, 0)
-            listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, silent)
     worker.wsgi.config[STOPPING] = lambda: not worker.alive
     gc.freeze()
     gc.enable()

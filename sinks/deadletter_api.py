@@ -21,9 +21,8 @@ from sinks.replay_parts import if_possible
 from sinks.responses import bug, document, failed
 from sinks.server_settings import STOPPING
 from sinks.telemetry import Telemetry
+from sinks.web import log_failure
 from sinks.wsgi_request import deadline_of
-
-_WANTS_REPAIR = ("bug", "issuer_unavailable", "storage_failed")
 
 Work = Callable[[Call], dict[str, Any]]
 
@@ -78,17 +77,7 @@ def _answered(request: Request, work: Callable[[], dict[str, Any]], callers: Cal
         return document(told)
     except Exception as raised:
         error = raised if isinstance(raised, SinkError) else bug(raised)
-        fields = {
-            **known,
-            "outcome": error.outcome,
-            "reason": error.reason,
-            "stage": error.stage,
-            "detail": error.detail,
-            "status": error.status,
-            "upstream_text": error.upstream_text,
-        }
-        level = logging.ERROR if error.reason in _WANTS_REPAIR else logging.WARNING
-        log.write(level, error.outcome, fields, raised if error is not raised else None)
+        log_failure(error, known, raised if error is not raised else None)
         return failed(error, None)
 
 

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Final
 
-from sinks import letter_query
 from sinks.deadline import Deadline
 from sinks.errors import InvalidEvent, Unavailable
-from sinks.letter_document import listed, whole
-from sinks.letter_query import Parsers, conditions, flag, number, parsed, up_to, words
-from sinks.letter_selection import Selection
-from sinks.letters import Letters
+from sinks.letter_document import whole
+from sinks.letter_selection import (
+    Parsers,
+    Selection,
+    conditions,
+    flag,
+    number,
+    parsed,
+    position,
+    selection,
+    up_to,
+    words,
+)
+from sinks.letters import Letters, listing
 from sinks.replay_run import CONCURRENCY, MAX_CONCURRENCY, Run, pending, replay, until_at_most
 from sinks.replaying import Replaying
 
@@ -23,7 +32,7 @@ MAX_LETTERS: Final = 1000
 _LETTERS: Final = 100
 # Letters begin in this part of a call's time; the rest is for them to end, and to answer.
 _BEGINNING: Final = 0.8
-_PAGE: Final[Parsers] = {"after": number, "limit": up_to(MAX_LETTERS)}
+_PAGE: Final[Parsers] = {"after": position, "limit": up_to(MAX_LETTERS)}
 _REPLAY: Final[Parsers] = {
     "dry_run": flag,
     "again": flag,
@@ -62,19 +71,13 @@ class Calls:
 
     def list(self, call: Call) -> dict[str, Any]:
         values = parsed(call.query, {**_selecting(), **_PAGE})
-        selection, limit = letter_query.selection(values), values.get("limit", _LETTERS)
-        found = list(islice(self._listed(selection, values.get("after", 0)), limit + 1))
+        wanted, limit = selection(values), values.get("limit", _LETTERS)
+        found = list(islice(listing(self.letters, wanted, values.get("after", 0)), limit + 1))
         return {
             "letters": found[:limit],
             "next": found[limit - 1]["number"] if len(found) > limit else None,
-            "total": self.letters.count(selection),
+            "total": self.letters.count(wanted),
         }
-
-    def _listed(self, selection: Selection, after: int) -> Iterator[dict[str, Any]]:
-        """Without bodies, which do not fit into memory a thousand at a time."""
-        while page := self.letters.find(selection, after=after):
-            yield from map(listed, page)
-            after = page[-1].number
 
     def show(self, call: Call) -> dict[str, Any]:
         parsed(call.query, {})
@@ -103,8 +106,8 @@ class Calls:
     def _replayed(
         self, replaying: Replaying, values: Mapping[str, Any], deadline: Deadline
     ) -> dict[str, Any]:
-        selection = until_at_most(letter_query.selection(values), replaying.now())
-        selection = selection if values.get("again") else pending(selection)
+        wanted = until_at_most(selection(values), replaying.now())
+        wanted = wanted if values.get("again") else pending(wanted)
         begin_by = Deadline.after(deadline.remaining() * _BEGINNING)
         run = Run(
             deadline=lambda: deadline,
@@ -115,17 +118,17 @@ class Calls:
             most=values.get("limit", _LETTERS),
             dry=values.get("dry_run", False),
         )
-        told = [asdict(each) for each in replay(selection, replaying, run)]
+        told = [asdict(each) for each in replay(wanted, replaying, run)]
         last = max((each["number"] for each in told), default=run.after)
-        left = self.letters.count(selection, after=last)
+        left = self.letters.count(wanted, after=last)
         return {"replayed": told, "left": left, "next": last if left else None}
 
     def drop(self, call: Call) -> dict[str, Any]:
         values = parsed(call.query, {**_selecting(), "all": flag})
-        selection = letter_query.selection(values)
-        if selection == Selection() and not values.get("all"):
+        wanted = selection(values)
+        if wanted == Selection() and not values.get("all"):
             raise InvalidEvent("invalid_query", "name a condition, or all=true to drop every one")
-        return {"dropped": self.letters.drop(selection)}
+        return {"dropped": self.letters.drop(wanted)}
 
 
 def _selecting() -> Parsers:

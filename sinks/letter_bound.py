@@ -83,18 +83,19 @@ class Bound:
     def _drop_large(self, number: int) -> int:
         if time.monotonic() - self._summed > _SUM_SECONDS:
             with self._database.reading() as connection:
-                total = select(func.coalesce(func.sum(_C.bytes), 0))
-                self._bytes = int(connection.execute(total).scalar_one())
+                self._bytes = _sum(connection)
             self._summed = time.monotonic()
         if self._bytes <= self._max_bytes:
             return 0
         with self._database.writing() as connection:
+            # Somebody else may have dropped some: nothing goes before it has to.
+            self._bytes, self._summed = _sum(connection), time.monotonic()
             gone, freed = self._drop_oldest(connection, number)
         self._bytes -= freed
         return gone
 
     def _drop_oldest(self, connection: Connection, number: int) -> tuple[int, int]:
-        """Drop as many as needed; return how many letters and bytes."""
+        """Drop as many as needed, if any; return how many letters and bytes."""
         by_age = select(_C.number, _C.last_arrived, _C.bytes).where(_C.number != number)
         freed, last = 0, None
         ordered = by_age.order_by(_C.last_arrived, _C.number).execution_options(yield_per=1000)
@@ -108,3 +109,7 @@ class Bound:
         as_old = and_(_C.last_arrived == last.last_arrived, _C.number <= last.number)
         oldest = and_(or_(_C.last_arrived < last.last_arrived, as_old), _C.number != number)
         return connection.execute(delete(LETTERS).where(oldest)).rowcount, freed
+
+
+def _sum(connection: Connection) -> int:
+    return int(connection.execute(select(func.coalesce(func.sum(_C.bytes), 0))).scalar_one())

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from sinks.errors import SinkError, Unavailable
 from sinks.letter_table import METADATA
 
-# As many as the server has threads, and some for a replay beside them.
+# As many letters at a time as may wait for PostgreSQL; SQLite takes one after the other.
 _CONNECTIONS: Final = 24
 _WAIT_SECONDS: Final = 20
+# SQLite itself waits without letting anybody else run: only for what is over in a moment.
+_BLOCKING_SECONDS: Final = 0.02
 _SQLITE: Final = (
     f"PRAGMA busy_timeout={_WAIT_SECONDS * 1000}",
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     # A burst of letters makes the log long; what is over this is given back.
     f"PRAGMA journal_size_limit={16 * 2**20}",
+    f"PRAGMA busy_timeout={_BLOCKING_SECONDS * 1000:.0f}",
 )
 _POSTGRESQL: Final = f"-c synchronous_commit=on -c statement_timeout={_WAIT_SECONDS}s"
 # A server that has vanished is noticed within half a minute.
@@ -34,12 +38,13 @@ _KEEPALIVE: Final = {
     "keepalives_count": 3,
     "tcp_user_timeout": _WAIT_SECONDS * 1000,
 }
-# One process at a time makes the table.
-_MAKING: Final = "SELECT pg_advisory_xact_lock(7310575243651310963)"
+_MAKING: Final = "SELECT pg_advisory_xact_lock(7310575243651310963)"  # one process at a time
 
 
 class Database:
-    """SQLite or PostgreSQL, for any number of threads.
+    """SQLite or PostgreSQL, for any number of threads or greenlets.
+
+    A file does not yield: other greenlets run before and after each transaction.
 
     database_url:  sqlite:///PATH, whose directory is made, or postgresql+psycopg://...
     raises:        Unavailable(storage_failed) that says what is wrong, without a password.
@@ -47,7 +52,7 @@ class Database:
 
     def __init__(self, database_url: str) -> None:
         self._engine = _engine(database_url)
-        self._readers = self._engine.execution_options(reads=True)
+        self._readers = self._engine.execution_options(**_READS[self._engine.dialect.name])
         self.dialect = self._engine.dialect.name
         self._turn = threading.Lock()
         try:
@@ -64,6 +69,7 @@ class Database:
         """A transaction that sees the letters as they are at one moment."""
         with _failures("read"), self._readers.begin() as connection:
             yield connection
+        time.sleep(0)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -78,6 +84,7 @@ class Database:
         finally:
             if self.dialect == "sqlite":
                 self._turn.release()
+        time.sleep(0)
 
     def close(self) -> None:
         """Close all connections."""
@@ -157,10 +164,24 @@ def _connected(connection: sqlite3.Connection, _record: Any) -> None:
 
 
 def _begun(connection: Connection) -> None:
-    """Begin. A write lock that is asked for in the middle fails at once where another writes;
-    asked for first, it waits."""
+    """Begin. A write lock that is asked for in the middle fails at once where another process
+    writes; asked for first, it can be waited for, and others run meanwhile."""
     reads = connection.get_execution_options().get("reads", False)
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+    limit = time.monotonic() + _WAIT_SECONDS
+    while True:
+        try:
+            connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+            return
+        except OperationalError as error:
+            code = getattr(error.orig, "sqlite_errorcode", None)
+            if code != sqlite3.SQLITE_BUSY or time.monotonic() > limit:
+                raise
+            time.sleep(_BLOCKING_SECONDS)
 
 
 _KINDS: Final = {"postgresql": _postgresql, "sqlite": _sqlite}
+# What makes a transaction see one moment, even if it asks twice.
+_READS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "postgresql": {"isolation_level": "REPEATABLE READ"},
+    "sqlite": {"reads": True},
+}

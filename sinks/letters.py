@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import and_, delete, func, select, update
 
 from sinks.letter import Letter
 from sinks.letter_bound import Bound
 from sinks.letter_database import Database
+from sinks.letter_document import listed
 from sinks.letter_selection import KeptLetter, Selection
 from sinks.letter_table import LARGEST, LETTERS, arrival, chosen, kept_letter
 from sinks.reasons import Outcome
 
-__all__ = ["KeptLetter", "Letters", "Mark", "Selection"]
-Mark = Outcome  # what a replay came to
+__all__ = ["KeptLetter", "Letters", "Selection", "listing"]
 
 _C: Final = LETTERS.c
 # How much one `find` may bring into memory, but for its first letter.
@@ -32,7 +32,8 @@ def _uncounted(_cause: str, _letters: int) -> None:
 
 
 class Letters:
-    """One database of letters, for any number of threads; other processes may use it, too.
+    """One database of letters, for any number of threads or greenlets; other processes may use
+    it, too.
 
     database_url:     sqlite:///PATH or postgresql+psycopg://...
     max_age_seconds:  letters whose last arrival is longer ago are dropped.
@@ -111,3 +112,11 @@ class Letters:
     def close(self) -> None:
         """Close all connections."""
         self._database.close()
+
+
+def listing(letters: Letters, selection: Selection, after: int) -> Iterator[dict[str, Any]]:
+    """Yield what a list tells of each letter, ascending: without bodies, which do not fit into
+    memory a thousand at a time."""
+    while page := letters.find(selection, after=after):
+        yield from map(listed, page)
+        after = page[-1].number

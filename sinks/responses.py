@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from flask import Response
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from sinks import cloudevent, jsondata
 from sinks.answer import Answer
@@ -64,8 +64,9 @@ def bug(raised: Exception) -> SinkError:
 
 def error_of(raised: HTTPException, event_paths: str) -> SinkError:
     """Return Flask's own errors as ours: its pages would crash a dispatcher."""
-    if raised.code == 405:
-        return WrongMethod("method_not_allowed", "another method is wanted here: events are POSTed")
+    if isinstance(raised, MethodNotAllowed):
+        methods = ", ".join(sorted(raised.valid_methods or ()))
+        return WrongMethod("method_not_allowed", f"another method is wanted here: {methods}")
     if raised.code == 404:
         return NoSuchPath(
             "no_such_path", f"POST to {event_paths}; in a Trigger this is subscriber.uri"

@@ -89,9 +89,9 @@ class Sink:
         unforeseen: Exception | None = None
         headers = headers_of(request)
         try:
-            if caller is not None:
-                known["client"] = caller(request.environ.get("HTTP_AUTHORIZATION"))
             deadline = deadline_of(request, self._settings.event_deadline_seconds)
+            if caller is not None:  # who may have to ask an issuer: that is the event's time too
+                known["client"] = caller(request.environ.get("HTTP_AUTHORIZATION"))
             most = self._settings.max_body_bytes
             with self._admission.admitted(expected_bytes(request, most)) as measured:
                 decoded = decode(headers, measured(body_of(request, most, deadline)))
@@ -118,17 +118,8 @@ class Sink:
         fields = {**known, "sink": self.name}
         if error is None:
             log.write(logging.DEBUG, str(known["outcome"]), fields)
-            return
-        level = logging.ERROR if error.reason in _WANTS_REPAIR else logging.WARNING
-        fields |= {
-            "outcome": error.outcome,
-            "reason": error.reason,
-            "stage": error.stage,
-            "detail": error.detail,
-            "status": error.status,
-            "upstream_text": error.upstream_text,
-        }
-        log.write(level, error.outcome, fields, unforeseen)
+        else:
+            log_failure(error, fields, unforeseen)
 
     def _http_error(self, raised: HTTPException) -> Response:
         """A path or method that is none of ours: answered, logged and counted like an event's."""
@@ -146,6 +137,26 @@ class Sink:
 
     def _metrics(self) -> Response:
         return Response(self.telemetry.render(), content_type=self.telemetry.content_type)
+
+
+def log_failure(
+    error: SinkError, known: Mapping[str, Any], unforeseen: Exception | None = None
+) -> None:
+    """Write one line: ERROR for what somebody has to repair.
+
+    unforeseen: the exception that was a bug of ours.
+    """
+    level = logging.ERROR if error.reason in _WANTS_REPAIR else logging.WARNING
+    fields = {
+        **known,
+        "outcome": error.outcome,
+        "reason": error.reason,
+        "stage": error.stage,
+        "detail": error.detail,
+        "status": error.status,
+        "upstream_text": error.upstream_text,
+    }
+    log.write(level, error.outcome, fields, unforeseen)
 
 
 def decode_event(headers: Mapping[str, str], body: bytes) -> Event:

@@ -22,7 +22,7 @@ from typing import Any
 
 import psycopg
 
-PASSWORD = "a-secret-of-the-tests"  # noqa: S105
+PASSWORD = "a/secret-of-the-tests"  # noqa: S105
 START_SECONDS = 30.0
 _NOBODY = 65534
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Final
@@ -12,12 +11,19 @@ from typing import Any, Final
 import click
 
 from sinks.contract.terminal import OK, Terminal, ended, quiet_ends
-from sinks.deadletters.options import NUMBER, on_database, opened, selected, selecting
+from sinks.deadletters.options import (
+    NUMBER,
+    POSITION,
+    on_database,
+    opened,
+    selected,
+    selecting,
+)
 from sinks.deadletters.replay_command import replay_command
 from sinks.deadletters.shown import details, table
-from sinks.letter_document import listed, whole
-from sinks.letter_selection import KeptLetter, Selection
-from sinks.letters import Letters
+from sinks.letter_document import whole
+from sinks.letter_selection import Selection
+from sinks.letters import Letters, listing
 from sinks.replay_run import pending, until_at_most
 
 _LETTERS: Final = 100
@@ -54,7 +60,7 @@ def deadletters() -> None:
 
 @deadletters.command("list", help=_LIST_HELP)
 @selecting
-@click.option("--after", type=NUMBER, default=0, help="Greater numbers only.")
+@click.option("--after", type=POSITION, default=0, help="Greater numbers only.")
 @click.option(
     "--limit",
     type=click.IntRange(1),
@@ -66,25 +72,20 @@ def list_command(
 ) -> None:
     with quiet_ends(), opened(database) as (_, letters):
         selection = selected(asked)
-        found = _without_bodies(letters, selection, after)
+        found = listing(letters, selection, after)
         terminal = Terminal()
         if as_json:
-            for kept in islice(found, limit):
-                terminal.line(json.dumps(listed(kept)))
+            for letter in islice(found, limit):
+                terminal.line(json.dumps(letter))
             return
         shown = list(islice(found, limit or _LETTERS))
         if shown:
             for line in table(shown):
                 terminal.line(line)
-        left = letters.count(selection, after=shown[-1].number) if shown else 0
-        more = f", {left} more: --after {shown[-1].number}" if left else ""
+        last = shown[-1]["number"] if shown else after
+        left = letters.count(selection, after=last)
+        more = f", {left} more: --after {last}" if left else ""
         terminal.line(f"{_letters(len(shown))}{more}")
-
-
-def _without_bodies(letters: Letters, selection: Selection, after: int) -> Iterator[KeptLetter]:
-    while page := letters.find(selection, after=after):
-        yield from page
-        after = page[-1].number
 
 
 @deadletters.command("show", help=_SHOW_HELP)

@@ -11,13 +11,19 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from sinks import letter_query
 from sinks.contract.terminal import ended
 from sinks.deadletter_settings import DeadletterSettings
 from sinks.environment import InvalidSettings
 from sinks.errors import SinkError
-from sinks.letter_query import moment, number, status, words
-from sinks.letter_selection import Selection
+from sinks.letter_selection import (
+    Selection,
+    moment,
+    number,
+    position,
+    selection,
+    status,
+    words,
+)
 from sinks.letters import Letters
 from sinks.setting_values import NotValid, database_url
 
@@ -46,6 +52,7 @@ class Value(click.ParamType[Any]):
 _TIME: Final = Value("time", lambda text: moment(text, datetime.now(UTC)))
 _TEXT: Final = Value("text", words)
 NUMBER: Final = Value("number", number)
+POSITION: Final = Value("number", position)
 _OPTIONS: Final = (
     click.option(
         "--since", type=_TIME, help="Last arrival at or after this time, or age such as 2h or 3d."
@@ -81,7 +88,7 @@ def on_database(command: Command) -> Command:
 def selected(asked: Mapping[str, Any]) -> Selection:
     """Return what the values of these options select."""
     given = {name: value for name, value in asked.items() if value is not None}
-    return letter_query.selection({**given, "number": frozenset(asked["number"])})
+    return selection({**given, "number": frozenset(asked["number"])})
 
 
 @contextmanager

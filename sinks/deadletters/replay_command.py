@@ -19,10 +19,10 @@ from click.core import ParameterSource
 from sinks.contract.terminal import FINDINGS, INTERRUPTED, OK, ended, quiet_ends
 from sinks.deadletter_settings import DeadletterSettings
 from sinks.deadletters.account import Account
-from sinks.deadletters.options import NUMBER, Value, opened, selected, selecting
+from sinks.deadletters.options import POSITION, Value, opened, selected, selecting
 from sinks.deadline import Deadline
 from sinks.letter_document import rfc3339
-from sinks.letter_query import words
+from sinks.letter_selection import words
 from sinks.letters import Letters
 from sinks.replay_parts import replaying_of
 from sinks.replay_run import (
@@ -56,7 +56,7 @@ Example:
 @click.command("replay", help=_HELP)
 @selecting
 @click.option("--again", is_flag=True, help="Also letters that a replay has settled.")
-@click.option("--after", type=NUMBER, default=0, help="Greater numbers only.")
+@click.option("--after", type=POSITION, default=0, help="Greater numbers only.")
 @click.option(
     "--trigger",
     type=Value("name", words),
@@ -85,8 +85,8 @@ def replay_command(
         opened(database) as (settings, letters),
         closing(_replaying(settings, letters)) as replaying,
     ):
-        selection = until_at_most(selected(asked), replaying.now())
-        selection = selection if again else pending(selection)
+        everything = until_at_most(selected(asked), replaying.now())
+        selection = everything if again else pending(everything)
         with _stopped() as stopped:
             run = Run(
                 deadline=lambda: Deadline.after(settings.event_deadline_seconds),
@@ -98,6 +98,8 @@ def replay_command(
                 dry=asked["dry_run"],
             )
             total = letters.count(selection, after=run.after)
+            if not total and (settled := letters.count(everything, after=run.after)):
+                click.echo(f"{settled} settled by a replay before: --again sends them", err=True)
             account = Account(as_json, total)
             try:
                 account.show(replay(selection, replaying, run))
@@ -152,9 +154,11 @@ def _rest(ctx: click.Context, after: int) -> str:
         for each in value if isinstance(value, tuple) else (value,):
             words.append(parameter.opts[0])
             if not isinstance(each, bool):
-                words.append(rfc3339(each) if isinstance(each, datetime) else _shown(str(each)))
+                text = rfc3339(each) if isinstance(each, datetime) else str(each)
+                words.append(_without_password(text) if name == "database" else text)
     return shlex.join([*words, *(["--after", str(after)] if after else [])])
 
 
-def _shown(value: str) -> str:
-    return re.sub(r"//[^/]*@", "//***@", value)  # no password into a log
+def _without_password(url: str) -> str:
+    """A job's log is read by many."""
+    return re.sub(r"(?<=//).*(?=@)|(?<=password=)[^&]*", "***", url)

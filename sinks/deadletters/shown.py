@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
 
 from sinks import jsondata
 from sinks.contract.finding import one_line
@@ -30,10 +29,10 @@ _MOST_LINES: Final = 400
 _MOST_BYTES: Final = 1024
 
 
-def table(letters: Sequence[KeptLetter]) -> Iterator[str]:
-    """Yield a heading and a line for each letter, each column as wide as it needs."""
+def table(letters: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield a heading and a line for each letter of a listing, each column as wide as it needs."""
     headings = tuple(heading for heading, _ in _COLUMNS)
-    rows = [headings, *(_row(kept) for kept in letters)]
+    rows = [headings, *map(_row, letters)]
     widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (
@@ -42,17 +41,16 @@ def table(letters: Sequence[KeptLetter]) -> Iterator[str]:
         yield "  ".join(cells).rstrip()
 
 
-def _row(kept: KeptLetter) -> tuple[str, ...]:
-    letter = kept.letter
+def _row(letter: Mapping[str, Any]) -> tuple[str, ...]:
     values = (
-        str(kept.number),
-        f"{kept.last_arrived.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        str(kept.count),
-        "-" if letter.status is None else str(letter.status),
-        kept.outcome or "-",
-        letter.reason or "-",
-        letter.row or "-",
-        letter.wiki_id or "-",
+        str(letter["number"]),
+        f"{letter['last_arrived'][:19]}Z",
+        str(letter["count"]),
+        str(letter["status"] or "-"),
+        letter["replay"]["outcome"] if letter["replay"] else "-",
+        letter["reason"] or "-",
+        letter["row"] or "-",
+        letter["wiki"] or "-",
     )
     return tuple(
         one_line(value, most - 3) if len(value) > most else one_line(value, 2 * most)
@@ -69,10 +67,12 @@ def _width(text: str) -> int:
 def details(kept: KeptLetter) -> Iterator[str]:
     """Yield all of one letter as lines."""
     letter = kept.letter
-    times = "once" if kept.count == 1 else f"{kept.count} times, first {_time(kept.first_arrived)}"
+    times = (
+        "once" if kept.count == 1 else f"{kept.count} times, first {rfc3339(kept.first_arrived)}"
+    )
     for name, value in (
         ("number", str(kept.number)),
-        ("arrived", f"{_time(kept.last_arrived)}, {times}"),
+        ("arrived", f"{rfc3339(kept.last_arrived)}, {times}"),
         ("source", letter.source),
         ("id", letter.ce_id),
         ("type", letter.type),
@@ -126,11 +126,7 @@ def _replay(kept: KeptLetter) -> str:
         return "none since it arrived"
     reason = f" ({kept.outcome_reason})" if kept.outcome_reason else ""
     detail = f": {kept.outcome_detail}" if kept.outcome_detail else ""
-    return f"{kept.outcome}{reason} {_time(kept.replayed)}{detail}"
-
-
-def _time(moment: datetime) -> str:
-    return rfc3339(moment)
+    return f"{kept.outcome}{reason} {rfc3339(kept.replayed)}{detail}"
 
 
 def _text(header: str) -> str:

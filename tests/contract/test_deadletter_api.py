@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -16,7 +17,7 @@ import pytest
 import yaml
 
 from tests.factories import PAGE_CHANGE_TYPE, binary, page_change
-from tests.processes import Running, gunicorn
+from tests.processes import ROOT, Running, gunicorn
 from tests.upstream import Behave, Received, Reply, Upstream, answer, call
 
 TOKEN = "a-token-of-the-tests"  # noqa: S105
@@ -339,7 +340,38 @@ def test_what_a_known_client_changes_is_logged_with_its_name(api: Api) -> None:
     assert (lines[-1]["client"], lines[-1]["detail"]) == ("operator", "1 dropped")
 
 
+def test_calls_in_the_docs_are_answered(api: Api) -> None:
+    """They are copied at night."""
+    text = (ROOT / "docs" / "dead-letters.md").read_text(encoding="utf-8")
+    calls = re.findall(r"`(GET|POST) (/letters\S*)`", text)
+    api.keep(1)
+    (number,) = api.numbers()
+
+    statuses = {
+        call: api.ask(call[0], call[1].replace("/letters/1", f"/letters/{number}")).status
+        for call in calls
+    }
+
+    assert len(statuses) == len(PATHS)
+    assert set(statuses.values()) == {200}
+
+
 # --- what is refused
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "wanted"),
+    [("PUT", "/letters", "GET"), ("POST", "/letters/1", "GET"), ("GET", "/", "POST")],
+)
+def test_method_that_is_not_wanted_is_405_and_names_those_that_are(
+    api: Api, method: str, path: str, wanted: str
+) -> None:
+    """Not everything here is POSTed."""
+    reply = api.ask(method, path)
+
+    assert (reply.status, reply.json()["reason"]) == (405, "method_not_allowed")
+    assert wanted in reply.json()["detail"].replace(":", "").replace(",", "").split()
+    assert wanted in reply.headers["Allow"].split(", ")
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,14 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine
 
 from sinks.letter import letter_of
 from sinks.letters import KeptLetter
@@ -26,8 +27,6 @@ from tests.upstream import Reply, call
 
 APP = "sinks.deadletter_sink:create_app()"
 ENV = {"ALLOW_ANONYMOUS": "true", "SERVICE_URLS": "*=http://127.0.0.1:9"}
-THREADS = 16
-HALF_HEADS = 3  # gunicorn waits 2 s for each of them to close, one after the other
 
 
 @contextmanager
@@ -39,6 +38,10 @@ def sink(database_url: str, directory: Path, **env: str) -> Iterator[Running]:
 def kept(database_url: str) -> list[KeptLetter]:
     with opened(database_url) as letters:
         return letters.find(ALL, limit=1000)
+
+
+def metrics_of(running: Running) -> str:
+    return call(running.port, "/metrics", method="GET").body.decode()
 
 
 def named(name: str) -> dict[str, str]:
@@ -127,7 +130,7 @@ def test_letters_over_the_size_are_counted_in_the_metrics(tmp_path: Path) -> Non
     with sink(database_url, tmp_path, DEADLETTERS_MAX_BYTES=str(2**20)) as running:
         for name in "abc":
             call(running.port, "/", named(name), bytes(600_000))
-        metrics = call(running.port, "/metrics", method="GET").body.decode()
+        metrics = metrics_of(running)
 
     assert [each.letter.id for each in kept(database_url)] == ["c"]
     assert 'sinks_letters_dropped_total{cause="size",sink="deadletter-sink"} 2.0' in metrics
@@ -246,63 +249,76 @@ def test_unusable_database_ends_the_start(tmp_path: Path, database_url: str, why
     assert PASSWORD not in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("app", "worker"), [(APP, "gthread"), ("sinks.score_sink:create_app()", "gevent")]
-)
-def test_command_decides_the_worker(app: str, worker: str) -> None:
-    """A disk blocks greenlets; upstreams do not."""
-    env = clean_env(
-        {**ENV, "DATABASE_URL": "sqlite:////dev/shm/unused", "PREDICTOR_URL": "http://x"}
-    )  # noqa: S108
-    command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "--print-config", app]
-    done = subprocess.run(  # noqa: S603
-        command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=True
-    )
-
-    found = [line.split()[-1] for line in done.stdout.splitlines() if "worker_class" in line]
-    assert found == [worker]
+def is_healthy(running: Running) -> bool:
+    """Whether a probe of Kubernetes would be content."""
+    return call(running.port, "/healthz", method="GET", timeout=1).status == 200
 
 
-def test_dripping_senders_cannot_hold_all_threads(shared: tuple[Running, str]) -> None:
-    """A body that does not end is given up, so the next letter is kept; repeating it is right."""
+@contextmanager
+def locked(database_url: str) -> Iterator[None]:
+    """Have somebody else write, or change the table, until the block ends."""
+    engine = create_engine(database_url)
+    kind = engine.dialect.name
+    lock = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "LOCK TABLE letters"}[kind]
+    with engine.connect() as connection:
+        connection.exec_driver_sql(lock)
+        yield
+        connection.rollback()
+    engine.dispose()
+
+
+def test_letter_that_waits_for_the_database_holds_up_nobody_else(
+    database_url: str, tmp_path: Path
+) -> None:
+    """It is kept as soon as that is possible, and not before it is answered."""
+    with sink(database_url, tmp_path) as running, ThreadPoolExecutor(1) as pool:
+        with locked(database_url):
+            waiting = pool.submit(call, running.port, "/", named("1"), b"", timeout=30)
+            while 'sinks_in_flight{sink="deadletter-sink"} 1.0' not in metrics_of(running):
+                assert not waiting.done()
+            healthy = [is_healthy(running) for _ in range(20)]
+            early = waiting.done()
+        reply = waiting.result()
+
+    assert (healthy, early, reply.status) == ([True] * 20, False, 202)
+    assert [each.letter.id for each in kept(database_url)] == ["1"]
+
+
+HALF_OPEN = {
+    "nothing": b"",
+    "half a head": b"POST / HTTP/1.1\r\nHost: x\r\nce-",
+    "half a body": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nx",
+}
+
+
+def test_half_open_connections_hold_up_no_letter_and_no_probe(
+    shared: tuple[Running, str],
+) -> None:
+    """300 senders that say no more; what Kubernetes then killed would be the sink."""
+    running, _ = shared
+    with ExitStack() as stack:
+        for said in HALF_OPEN.values():
+            for _ in range(100):
+                sock = socket.create_connection(("127.0.0.1", running.port), 10)
+                stack.enter_context(sock).sendall(said)
+        healthy = [is_healthy(running) for _ in range(3)]
+        statuses = [call(running.port, "/", named("good"), b"", timeout=2).status for _ in "123"]
+
+    assert (healthy, statuses) == ([True] * 3, [202] * 3)
+
+
+def test_dripping_body_ends_with_its_deadline(shared: tuple[Running, str]) -> None:
+    """It is given up, and repeating it is right."""
     running, _ = shared
     head = b"POST / HTTP/1.1\r\nHost: x\r\nEvent-Timeout-Ms: 1500\r\nContent-Length: 1000\r\n\r\n"
-    slow = [socket.create_connection(("127.0.0.1", running.port), 10) for _ in range(THREADS)]
-    answers: list[bytes] = []
-    try:
-        for sock in slow:
-            sock.sendall(head + b"x")
+    answered = b""
+    with socket.create_connection(("127.0.0.1", running.port), 10) as sock:
+        sock.sendall(head)
         limit = time.monotonic() + 15
-        for sock in slow:
-            sock.settimeout(0.1)
-            answers.append(b"")
-            while not answers[-1] and time.monotonic() < limit:
-                with suppress(TimeoutError):
-                    answers[-1] = sock.recv(4096)
-                for other in slow:
-                    with suppress(OSError):
-                        other.send(b"x")
-        assert call(running.port, "/", named("good"), b"").status == 202
-    finally:
-        for sock in slow:
-            sock.close()
+        sock.settimeout(0.1)
+        while not answered and time.monotonic() < limit:
+            sock.sendall(b"x")
+            with suppress(TimeoutError):
+                answered = sock.recv(4096)
 
-    assert [answer.split()[1] for answer in answers] == [b"503"] * THREADS
-
-
-def test_silent_senders_cannot_hold_all_threads(shared: tuple[Running, str]) -> None:
-    """Half a head or half a body is given up after 10 s of silence."""
-    running, _ = shared
-    head = b"POST / HTTP/1.1\r\nHost: x\r\nce-"
-    body = b"id: 1\r\nContent-Length: 1000\r\n\r\nx"
-    silent = [socket.create_connection(("127.0.0.1", running.port), 30) for _ in range(THREADS)]
-    try:
-        for number, sock in enumerate(silent):
-            sock.sendall(head + body * (number >= HALF_HEADS))
-        assert call(running.port, "/", named("good"), b"", timeout=30).status == 202
-        answers = [sock.recv(4096)[9:12] for sock in silent]
-    finally:
-        for sock in silent:
-            sock.close()
-
-    assert answers == [b""] * HALF_HEADS + [b"503"] * (THREADS - HALF_HEADS)
+    assert answered.split()[1] == b"503"

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from sinks.errors import Unavailable
 from sinks.letter_database import Database
@@ -117,6 +118,31 @@ def test_dropped_letters_make_room(database_url: str) -> None:
     assert dropped == {"command": 1}
 
 
+def test_letters_that_another_process_has_dropped_push_out_nothing(database_url: str) -> None:
+    """Somebody makes room with the command while the sink runs."""
+    dropped = Dropped()
+    with (
+        opened(database_url) as command,
+        opened(database_url, max_bytes=100_000, dropped=dropped) as letters,
+    ):
+        for name in "ab":
+            letters.keep(letter(name, body=bytes(45_000)), NOW)
+        command.drop(Selection(numbers=frozenset({2})))
+        letters.keep(letter("c", body=bytes(45_000)), NOW)
+
+        assert ids(letters.find(ALL)) == ["a", "c"]
+    assert dropped == {}
+
+
+def test_letters_without_bodies_are_bounded_on_disk_too(tmp_path: Path) -> None:
+    """What a row takes beside its letter counts."""
+    with opened(f"sqlite:///{tmp_path}/letters.sqlite", max_bytes=100_000) as letters:
+        for number in range(1000):
+            letters.keep(letter(str(number), headers={}, body=b""), NOW)
+
+    assert (tmp_path / "letters.sqlite").stat().st_size < 2 * 100_000
+
+
 # --- at the same time -------------------------------------------------------------------------
 
 
@@ -194,6 +220,21 @@ def test_mark_and_arrival_at_once_never_settle_what_arrived(letters: Letters) ->
         thread.join()
 
     assert letters.count(Selection(pending=True)) == 20
+
+
+def test_reading_twice_sees_one_moment(database_url: str) -> None:
+    """Else what is dropped between looking and fetching would look like the last page."""
+    with opened(database_url) as letters:
+        letters.keep(letter(), NOW)
+        database = Database(database_url)
+        with database.reading() as connection:
+            counts = []
+            for _ in range(2):
+                counts.append(connection.scalar(text("SELECT count(*) FROM letters")))
+                letters.drop(ALL)
+        database.close()
+
+    assert counts == [1, 1]
 
 
 # --- on disk ----------------------------------------------------------------------------------

@@ -34,6 +34,13 @@ def wired(letters: Letters) -> Iterator[Wired]:
         yield made
 
 
+@pytest.fixture
+def wired_to_either(database_url: str) -> Iterator[Wired]:
+    """With PostgreSQL, too."""
+    with opened(database_url) as letters, wired_to(letters) as made:
+        yield made
+
+
 def test_replay_in_a_dry_run_sends_and_marks_nothing(wired: Wired) -> None:
     """It says which letter would go where, and which nowhere."""
     keep(wired.letters, f"{wired.server.url}/score", 1)
@@ -50,8 +57,11 @@ def test_replay_in_a_dry_run_sends_and_marks_nothing(wired: Wired) -> None:
     assert (wired.letters.find(ALL), wired.server.connections) == (before, 0)
 
 
-def test_replay_stopped_in_the_middle_and_run_again_sends_each_letter_once(wired: Wired) -> None:
+def test_replay_stopped_in_the_middle_and_run_again_sends_each_letter_once(
+    wired_to_either: Wired,
+) -> None:
     """What has begun is waited for and marked; the next run takes the rest."""
+    wired = wired_to_either
     for number in range(120):
         keep(wired.letters, f"{wired.server.url}/score", number)
     enough = threading.Event()
