@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Final
 
 from sinks.errors import SinkError, Unavailable
@@ -31,34 +30,17 @@ class Admission:
         self._bytes = 0
         self.in_flight = 0
 
-    @contextmanager
-    def admitted(self, body_bytes: int) -> Iterator[Callable[[bytes], bytes]]:
-        """Count one delivery in, and out at the end of the block.
+    def admitted(self, body_bytes: int) -> Admitted:
+        """Return the block of one delivery: it is counted in at its beginning, out at its end.
 
         body_bytes:  the most that its body can have; a chunked body does not tell before.
-        yields:      a function through which the body goes once it is there: what was reserved
-                     for more than it has is free again.
         raises:      Unavailable(overloaded) before anything of the body has been read.
         """
-        reserved = self._enter(body_bytes)
+        return Admitted(self, body_bytes)
 
-        def measured(body: bytes) -> bytes:
-            nonlocal reserved
-            with self._lock:
-                self._bytes -= reserved
-                reserved = min(reserved, self._counted(len(body)))
-                self._bytes += reserved
-            return body
-
-        try:
-            yield measured
-        finally:
-            with self._lock:
-                self.in_flight -= 1
-                self._bytes -= reserved
-
-    def _enter(self, body_bytes: int) -> int:
-        reserved = self._counted(body_bytes)
+    def enter(self, body_bytes: int) -> int:
+        """Count a delivery in; return what is reserved for its body. raises: as admitted."""
+        reserved = body_bytes if body_bytes > self._small else 0
         with self._lock:
             if self.in_flight >= self._max_in_flight:
                 raise _overloaded("MAX_IN_FLIGHT events are being worked on")
@@ -68,8 +50,43 @@ class Admission:
             self._bytes += reserved
         return reserved
 
-    def _counted(self, body_bytes: int) -> int:
-        return body_bytes if body_bytes > self._small else 0
+    def keep(self, reserved: int, body_bytes: int) -> int:
+        """Free what was reserved for more than the body has; return what is left."""
+        kept = min(reserved, body_bytes) if body_bytes > self._small else 0
+        with self._lock:
+            self._bytes += kept - reserved
+        return kept
+
+    def leave(self, reserved: int) -> None:
+        """Count a delivery out."""
+        with self._lock:
+            self.in_flight -= 1
+            self._bytes -= reserved
+
+
+class Admitted:
+    """One delivery that is counted in: a class and no generator, because every event has one."""
+
+    __slots__ = ("_admission", "_body_bytes", "_reserved")
+
+    def __init__(self, admission: Admission, body_bytes: int) -> None:
+        self._admission = admission
+        self._body_bytes = body_bytes
+        self._reserved = 0
+
+    def __enter__(self) -> Callable[[bytes], bytes]:
+        """Return a function through which the body goes once it is there: what was reserved for
+        more than it has is free again."""
+        self._reserved = self._admission.enter(self._body_bytes)
+        return self._measured
+
+    def __exit__(self, *_: object) -> None:
+        self._admission.leave(self._reserved)
+
+    def _measured(self, body: bytes) -> bytes:
+        if self._reserved:
+            self._reserved = self._admission.keep(self._reserved, len(body))
+        return body
 
 
 def _overloaded(detail: str) -> SinkError:

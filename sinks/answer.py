@@ -14,7 +14,7 @@ from sinks.reasons import Outcome, Reason
 class Answer:
     """replied:  200 with `reply`, exactly one event; relayed and ignored: 202 and empty.
 
-    reason:    why the event was ignored; else None.
+    reason:    why the event was ignored, or need not be relayed again; else None.
     document:  JSON for a caller that does not speak CloudEvents: 200 instead of 202.
     """
 

@@ -23,4 +23,5 @@ class Deadline:
 
     def within(self, seconds: float) -> Deadline:
         """The earlier of this deadline and that many seconds from now."""
-        return min(self, Deadline.after(seconds), key=lambda deadline: deadline.at)
+        at = time.monotonic() + seconds
+        return self if self.at <= at else Deadline(at)

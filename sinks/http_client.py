@@ -25,7 +25,7 @@ USER_AGENT: Final = f"knative-event-sinks/{__version__}"
 class HttpClient:
     """Requests to one kind of upstream, with that upstream's errors as the sinks' own.
 
-    upstream:  the stage that errors name: predictor, eventgate, subscriber or broker.
+    upstream:  the stage that errors name, such as predictor or eventgate.
     observe:   gets the seconds of every call.
     """
 
@@ -82,9 +82,10 @@ class HttpClient:
         request.headers = CaseInsensitiveDict(
             {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers}
         )
-        limits = (self._read_timeout_seconds, share_seconds)
-        limit = min((limit for limit in limits if limit is not None), default=None)
-        patience = deadline if limit is None else deadline.within(limit)
+        patience = deadline
+        for limit in (self._read_timeout_seconds, share_seconds):
+            if limit is not None:
+                patience = patience.within(limit)
         more = {"sends": sends} if sends else {}  # any adapter of requests knows only the time-out
         begun = time.perf_counter()
         try:

@@ -6,7 +6,7 @@ sinks_handle_seconds{sink}               from the head of the request to the ans
 sinks_upstream_seconds{sink,upstream}    one call of a predictor, EventGate, subscriber or Broker
 sinks_in_flight{sink}                    events being worked on
 sinks_client_events_total{sink,client,outcome}  events of callers that are known by name
-sinks_resent_total{sink,upstream}        requests sent once more after a reset: possible duplicates
+sinks_resent_total{sink,upstream}        requests sent again, the first unanswered: maybe twice
 sinks_already_relayed_total{sink}        redelivered events that were not published again
 sinks_eventgate_avoided{sink,host}       1 while an EventGate stands behind the others
 sinks_letters_dropped_total{sink,cause}  dead letters dropped: age, size, or by command
@@ -72,7 +72,7 @@ class Telemetry:
             "sinks_client_events", "Events of callers known by name", "client", "outcome"
         )
         self._resent = self._counter(
-            "sinks_resent", "Requests sent once more after a reset", "upstream"
+            "sinks_resent", "Requests sent again without an answer to the first", "upstream"
         )
         self._already = self._counter(
             "sinks_already_relayed", "Redelivered events that were not published again"

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
 from flask import Request
@@ -62,7 +59,7 @@ def body_of(request: Request, max_bytes: int, deadline: Deadline) -> bytes:
             come within 30 s or the deadline.
     """
     declared = request.content_length or 0
-    body = b"" if declared > max_bytes else _read(request, max_bytes + 1, deadline)
+    body = b"" if declared > max_bytes else _read(request, declared or max_bytes + 1, deadline)
     if max(declared, len(body)) > max_bytes:
         raise BodyTooLarge("body_too_large", f"the body may have at most {max_bytes} bytes")
     if len(body) < declared:
@@ -75,8 +72,9 @@ def _read(request: Request, most: int, deadline: Deadline) -> bytes:
     late = Unavailable("deadline", "the body did not come in time: send it at once")
     seconds = deadline.within(BODY_SECONDS).remaining()
     try:
-        with _ended_after(seconds, late, request):
-            while most and (part := request.stream.read(most)):
+        with _ended_after(seconds, late):
+            stream = request.stream
+            while most and (part := stream.read(most)):
                 parts.append(part)
                 most -= len(part)
     except SinkError:
@@ -88,33 +86,7 @@ def _read(request: Request, most: int, deadline: Deadline) -> bytes:
     return b"".join(parts)
 
 
-def _ended_after(
-    seconds: float, late: SinkError, request: Request
-) -> AbstractContextManager[object]:
+def _ended_after(seconds: float, late: SinkError) -> AbstractContextManager[object]:
     """Return what ends a read that the server does for us, and that lasts while bytes drip in."""
-    if monkey.is_module_patched("socket"):
-        return Timeout(seconds, late)
-    connection: socket.socket | None = request.environ.get("gunicorn.socket")
-    return _closed_after(seconds, late, connection) if connection else nullcontext()
-
-
-@contextmanager
-def _closed_after(seconds: float, late: SinkError, connection: socket.socket) -> Iterator[None]:
-    """A thread cannot be interrupted, but what it reads can end; the answer still goes out."""
-    ended = threading.Event()
-
-    def end() -> None:
-        ended.set()
-        with suppress(OSError):  # the sender has closed it already
-            connection.shutdown(socket.SHUT_RD)
-
-    timer = threading.Timer(seconds, end)
-    timer.start()
-    try:
-        yield
-    except BlockingIOError:  # the server's own limit for a silent sender
-        end()
-    finally:
-        timer.cancel()
-        if ended.is_set():
-            raise late
+    patched = monkey.is_module_patched("socket")  # not where an app is called without the server
+    return Timeout(seconds, late) if patched else nullcontext()

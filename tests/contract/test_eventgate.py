@@ -19,6 +19,7 @@ import pytest
 
 from sinks import __version__
 from tests.factories import SCORE_TYPE, binary, revision_score, structured
+from tests.failing import close, cut_off, drip, hang, reset
 from tests.processes import ROOT, Running, clean_env, gunicorn
 from tests.upstream import Behave, Received, Reply, Upstream, answer, call
 
@@ -207,6 +208,16 @@ def test_eventgate_answer_each_is_what_the_sender_should_do(relaying: Relaying, 
     assert len(relaying.upstream.received) == 1
 
 
+def test_eventgate_refusal_is_in_the_log_in_its_own_words(relaying: Relaying) -> None:
+    """Nothing else says which member is wrong."""
+    relaying.deliver(answer(400, invalid(f".page_id should be integer {MARK}")))
+
+    last = json.loads(relaying.sink.log.splitlines()[-1])
+
+    assert (last["reason"], last["level"]) == ("rejected_by_eventgate", "WARNING")
+    assert f".page_id should be integer {MARK}" in last["upstream_text"]
+
+
 @pytest.mark.parametrize(
     "behave",
     [
@@ -235,29 +246,6 @@ def test_eventgate_retry_after_is_passed_on(relaying: Relaying) -> None:
 
 
 # --- silence and dead connections ------------------------------------------------------------
-
-
-def hang(_received: Received, sock: socket.socket) -> None:
-    sock.recv(1)
-
-
-def drip(_received: Received, sock: socket.socket) -> None:
-    sock.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 99999\r\n\r\n")
-    while True:
-        sock.sendall(b" ")
-        time.sleep(0.05)
-
-
-def reset(_received: Received, sock: socket.socket) -> None:
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
-
-
-def close(_received: Received, _sock: socket.socket) -> None:
-    """End the connection without an answer."""
-
-
-def cut_off(_received: Received, sock: socket.socket) -> None:
-    sock.sendall(b"HTTP/1.1 201 Created\r\nContent-Le")
 
 
 @pytest.mark.parametrize("behave", [hang, drip])

@@ -21,6 +21,7 @@ import pytest
 from sinks.local.processes import Server, listen, serving
 from sinks.local.processes import gunicorn as command
 from tests.factories import SCORE_TYPE, binary, revision_score
+from tests.failing import close, cut_off, drip, hang, reset
 from tests.processes import Running, gunicorn
 from tests.upstream import Behave, Received, Reply, Upstream, answer, call
 
@@ -37,34 +38,8 @@ STREAM = "mediawiki.revision_score_drafttopic"
 KAFKA = {"invalid": [], "error": [{"context": {"message": "Local: Message timed out"}}]}
 
 
-# --- how an address can be ----------------------------------------------------------------------
-
-
-def hang(_received: Received, sock: socket.socket) -> None:
-    sock.recv(1)
-
-
-def drip(_received: Received, sock: socket.socket) -> None:
-    sock.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 99999\r\n\r\n")
-    while True:
-        sock.sendall(b" ")
-        time.sleep(0.05)
-
-
-def reset(_received: Received, sock: socket.socket) -> None:
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
-
-
-def close(_received: Received, _sock: socket.socket) -> None:
-    """End the connection without an answer."""
-
-
 def garbage(_received: Received, sock: socket.socket) -> None:
     sock.sendall(b"\x00\xff\x00 this is not HTTP\r\n\r\n")
-
-
-def cut_off(_received: Received, sock: socket.socket) -> None:
-    sock.sendall(b"HTTP/1.1 201 Created\r\nContent-Le")
 
 
 # --- a sink and its two addresses ---------------------------------------------------------------

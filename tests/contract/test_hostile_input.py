@@ -323,7 +323,10 @@ def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, App]]:
             Upstream(subscribers) as sinks,
         ):
             hosts = {"PREDICTOR_URL": scores.url, "PREDICTOR_HOST": "{isvc}.{namespace}.example"}
-            events = {"EVENTGATE_URLS": f"{eventgate.url}/v1/events"}
+            events = {
+                "EVENTGATE_URLS": f"{eventgate.url}/v1/events",
+                "RELAYED_MEMORY_EVENTS": "0",  # the same event comes again and again
+            }
             routes = {"SERVICE_URLS": f"*={sinks.url}", "TRIGGERS_DIR": str(ROOT / "triggers")}
             callers = {"TOKENS_FILE": str(tokens), "ALLOW_ANONYMOUS": "true"}
             score = score_sink.create_app(ScoreSettings.from_env(limit | hosts))
