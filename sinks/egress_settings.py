@@ -71,6 +71,6 @@ class EgressSettings(SinkSettings):
         hosts = {urlsplit(address).hostname or "" for address in self.eventgate_urls}
         return [
             f"ENVIRONMENT=staging would publish {min(streams)} through {host}: use"
-            " STREAM_NAMES=test, or name the host in STAGING_EVENTGATE_HOSTS if it is staging's"
+            " STREAM_NAMES=test, or name the host in STAGING_EVENTGATE_HOSTS if it is staging's own"
             for host in sorted(hosts - self.staging_eventgate_hosts)
         ]

@@ -100,7 +100,10 @@ def schema_base_uri(value: str) -> str:
 
 def url_list(value: str) -> tuple[str, ...]:
     """comma-separated URLs of EventGate, such as http://eventgate:8192/v1/events"""
-    return tuple(url(part.strip()) for part in value.split(","))
+    urls = tuple(url(part.strip()) for part in value.split(","))
+    if any(urlsplit(address).path in ("", "/") for address in urls):
+        raise NotValid("has to be full URLs with their path, such as http://eventgate/v1/events")
+    return urls
 
 
 def predictor_url(value: str) -> str:

@@ -5,6 +5,7 @@ These modules are the only ones that name environment variables.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
@@ -97,6 +98,9 @@ def cluster_callers(env: Environment) -> dict[str, Any]:
 def _oidc(env: Environment) -> dict[str, Any]:
     if env.is_set("OIDC_ISSUER") != env.is_set("OIDC_AUDIENCE"):
         env.problems.append("OIDC_ISSUER and OIDC_AUDIENCE have to be set together, or neither")
+    for name in ("OIDC_SUBJECTS", "OIDC_ISSUER_TOKEN_FILE"):
+        if env.is_set(name) and not env.is_set("OIDC_ISSUER"):
+            env.problems.append(f"{name} is set, but nobody is checked without OIDC_ISSUER")
     return {
         "oidc_issuer": env.read("OIDC_ISSUER", url, ""),
         "oidc_audience": env.read("OIDC_AUDIENCE", str, ""),
@@ -116,14 +120,21 @@ def schema_base(env: Environment) -> str:
 
 
 def shown(settings: SinkSettings) -> dict[str, str]:
-    """Return all settings as text for the start-up log line, long ones as set or not."""
+    """Return all settings for the start-up log line, as the variables would be written; long ones
+    and those with a password as `set`."""
     values = ((field.name, getattr(settings, field.name)) for field in fields(settings))
-    return {name: "set" if value and name in _LONG else _shown(value) for name, value in values}
+    return {
+        name.upper(): "set" if value and name in _LONG else _shown(value) for name, value in values
+    }
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, tuple | frozenset):
-        return ", ".join(
-            sorted(map(str, value)) if isinstance(value, frozenset) else map(str, value)
-        )
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}={text}" for name, text in value.items())
+    if isinstance(value, frozenset):
+        return ",".join(sorted(value))
+    if isinstance(value, tuple):
+        return (":" if isinstance(value[0], Path) else ",").join(map(str, value))
     return "" if value is None else str(value)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
+from flask import Request
+from werkzeug.test import EnvironBuilder
 
+from sinks.answer import Answer
 from sinks.callers import Callers
+from sinks.deadline import Deadline
 from sinks.errors import Forbidden, Unauthenticated, Unavailable, error_document
+from sinks.incoming import Incoming, receive
 from sinks.issuer import issuer_unavailable
 from sinks.issuer_keys import IssuerKeys
 from sinks.oidc import Oidc, PublicKey, public_key
+from sinks.shim_settings import ShimSettings
 from sinks.tokens import Tokens
+from sinks.web import Sink
 from tests.issuer import AUDIENCE, SUBJECT, claims, signed, signing_key
 
 TOKEN = "0123456789abcdef"  # noqa: S105
@@ -154,3 +162,23 @@ def test_client_with_a_jwt_of_another_subject_is_forbidden_without_hint(tokens: 
         b'{"reason":"forbidden","detail":"this caller may not call here","ce_id":null}'
     )
     assert SUBJECT in refused.value.upstream_text
+
+
+def test_time_of_asking_who_calls_is_the_events_own() -> None:
+    """A slow issuer leaves less for all that follows, so that the answer is not too late."""
+    left: list[float] = []
+
+    def slow(_: str | None) -> str:
+        time.sleep(0.2)
+        return "changeprop"
+
+    def handle(_: Incoming, deadline: Deadline) -> Answer:
+        left.append(deadline.remaining())
+        return Answer("relayed")
+
+    environ = EnvironBuilder(method="POST", data=b"{}", content_type="application/json")
+    settings = ShimSettings.from_env({"ALLOW_ANONYMOUS": "true", "EVENT_DEADLINE_SECONDS": "60"})
+    answered = Sink("shim", settings).deliver(Request(environ.get_environ()), receive, handle, slow)
+
+    assert answered.status_code == 202
+    assert left[0] <= 60 - 0.2

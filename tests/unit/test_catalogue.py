@@ -23,7 +23,7 @@ from sinks.model_row import Wanted
 from sinks.models import MODELS, ROWS
 from sinks.output import build_meta
 from sinks.prediction import Prediction
-from sinks.settings import ShimSettings
+from sinks.shim_settings import ShimSettings
 from sinks.telemetry import Telemetry
 from sinks.wiki_table import scored_wikis
 from sinks.wikis import Wiki

@@ -161,6 +161,7 @@ WRONG = {
     "claims that are a list": jwt.PyJWS().encode(b"[]", RSA.private, "RS256", {"kid": "rsa"}),
     "claims that are no JSON": jwt.PyJWS().encode(b"\xff", RSA.private, "RS256", {"kid": "rsa"}),
     "deep claims": jwt.PyJWS().encode(b"[" * 9999, RSA.private, "RS256", {"kid": "rsa"}),
+    "deep header": f"{segment(b'[' * 5000)}.{segment(said())}.AAAA",
     "header that is no JSON": f"{segment(b'x')}.{segment(said())}.AAAA",
     "dots only": "..",
     "non-ASCII": "é.é.é",

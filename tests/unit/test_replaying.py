@@ -11,8 +11,14 @@ from sinks.destination import destined, named
 from sinks.errors import InvalidEvent, SinkError
 from sinks.letter import Letter, letter_of
 from sinks.letter_document import whole
-from sinks.letter_query import conditions, moment, parsed, selection
-from sinks.letter_selection import KeptLetter, Selection
+from sinks.letter_selection import (
+    KeptLetter,
+    Selection,
+    conditions,
+    moment,
+    parsed,
+    selection,
+)
 from sinks.replay_run import until_at_most
 from sinks.replaying import would_replay
 from sinks.triggers import Trigger

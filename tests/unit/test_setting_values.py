@@ -41,7 +41,7 @@ from sinks.setting_values import (
         pytest.param(whole(1, 65535), "0080", 80, id="whole-with-zeros"),
         pytest.param(url, "http://h", "http://h", id="url"),
         pytest.param(url, "https://[::1]:8443/a/b", "https://[::1]:8443/a/b", id="url-ipv6"),
-        pytest.param(url_list, "http://a/x, http://b", ("http://a/x", "http://b"), id="url-list"),
+        pytest.param(url_list, "http://a/x, http://b/y", ("http://a/x", "http://b/y"), id="list"),
         pytest.param(
             predictor_url, "http://{isvc}.{namespace}/x", "http://{isvc}.{namespace}/x", id="isvc"
         ),

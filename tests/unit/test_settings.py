@@ -269,7 +269,7 @@ def test_settings_fields_have_a_variable_each(sink: Sink) -> None:
 
     fields = {variable.field for variable in sink.variables.values()} - {None}
     derived = set() if "ALLOW_ANONYMOUS" in sink.variables else {"tokens_file", "allow_anonymous"}
-    assert set(shown(settings)) == fields | derived
+    assert set(shown(settings)) == {name.upper() for name in fields | derived}
 
 
 @EVERY_SINK
@@ -396,13 +396,13 @@ def test_egress_settings_test_stream_names_give_test_streams() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "variable", "field"),
+    ("name", "variable"),
     [
-        pytest.param("shim", "K_CA_CERTS", "k_ca_certs", id="authority"),
-        pytest.param("deadletter", "DATABASE_URL", "database_url", id="database"),
+        pytest.param("shim", "K_CA_CERTS", id="authority"),
+        pytest.param("deadletter", "DATABASE_URL", id="database"),
     ],
 )
-def test_shown_settings_mask_what_is_long_or_secret(name: str, variable: str, field: str) -> None:
+def test_shown_settings_mask_what_is_long_or_secret(name: str, variable: str) -> None:
     """The start-up line shows all settings, but these only as being set."""
     secret = {"K_CA_CERTS": AUTHORITY, "DATABASE_URL": "postgresql://me:Zq7@h/d"}[variable]
     settings = SINKS[name].from_env(
@@ -411,16 +411,29 @@ def test_shown_settings_mask_what_is_long_or_secret(name: str, variable: str, fi
 
     seen = shown(settings)
 
-    assert (seen[field], seen["k_sink"]) == ("set", "http://b")
+    assert (seen[variable], seen["K_SINK"]) == ("set", "http://b")
     assert "Zq7" not in str(seen)
     assert AUTHORITY[40:80] not in str(seen)
+
+
+@pytest.mark.parametrize("name", ["score", "egress"])
+def test_shown_settings_can_be_set_again(name: str) -> None:
+    """What the start-up line shows makes the same settings when it is pasted into a manifest."""
+    sink = SINKS[name]
+    settings = sink.from_env({variable: each.text for variable, each in sink.variables.items()})
+
+    again = {
+        variable: text for variable, text in shown(settings).items() if variable in sink.variables
+    }
+
+    assert sink.from_env({**sink.required, **again}) == settings
 
 
 def test_shown_unset_secret_is_empty() -> None:
     """A secret that is not set is shown as such."""
     seen = shown(ShimSettings.from_env(SINKS["shim"].required))
 
-    assert seen["k_ca_certs"] == ""
+    assert seen["K_CA_CERTS"] == ""
 
 
 def test_or_exit_wrong_settings_end_the_process(capsys: pytest.CaptureFixture[str]) -> None:

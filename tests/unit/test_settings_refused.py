@@ -188,7 +188,6 @@ def test_settings_with_known_callers_in_production_start(
     [
         pytest.param({}, id="nothing"),
         pytest.param({"ALLOW_ANONYMOUS": "false"}, id="said-no"),
-        pytest.param({"OIDC_SUBJECTS": "a:b"}, id="subjects-of-no-issuer"),
     ],
 )
 def test_settings_without_any_caller_do_not_start(
@@ -216,6 +215,19 @@ def test_settings_half_of_oidc_does_not_start(
     (line,) = problems(from_env, {**environ, **half})
 
     assert line.startswith("OIDC_ISSUER and OIDC_AUDIENCE")
+
+
+@EVERY_SINK
+@pytest.mark.parametrize(
+    ("name", "value"), [("OIDC_SUBJECTS", "a:b"), ("OIDC_ISSUER_TOKEN_FILE", __file__)]
+)
+def test_settings_of_no_issuer_do_not_start(
+    from_env: FromEnv, environ: dict[str, str], name: str, value: str
+) -> None:
+    """Who names subjects wants to keep others out; without an issuer nobody would be."""
+    (line,) = problems(from_env, {**environ, name: value})
+
+    assert line == f"{name} is set, but nobody is checked without OIDC_ISSUER"
 
 
 @EVERY_SINK
