@@ -60,7 +60,10 @@ def called(segment: str, names: Mapping[str, Called]) -> Called:
     if not verb:
         raise NoSuchPath("no_such_path", "POST to /v1/models/<isvc>:predict")
     if name not in names:
-        raise InvalidEvent("unknown_isvc", "no row has this InferenceService: see docs/streams.md")
+        raise InvalidEvent(
+            "unknown_isvc",
+            "no row has this InferenceService in this ENVIRONMENT: see docs/streams.md",
+        )
     return names[name]
 
 

@@ -75,7 +75,8 @@ def _failure(response: requests.Response) -> SinkError:
     else:
         # The schema's registry may be down, or the schema not yet there; a proxy may take less.
         kind = ThisEventOnly if status == 413 or _NO_SCHEMA in text else Unavailable
-        error = kind("eventgate_failed", f"EventGate answered {status}: repeat later")
+        advice = "check EVENTGATE_URLS" if status in (401, 403, 404, 405) else "repeat later"
+        error = kind("eventgate_failed", f"EventGate answered {status}: {advice}")
     return blame("eventgate", error, response, text)
 
 

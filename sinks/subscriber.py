@@ -102,7 +102,7 @@ def _judged(response: requests.Response, trigger: Trigger, event: Event) -> Deli
         trigger.name,
         event,
         "ignored" if outcome == "ignored" else "relayed",
-        cast(Reason, said) if outcome == "ignored" and said in _REASONS else None,
+        cast(Reason, said) if said in _REASONS else None,
     )
 
 

@@ -10,7 +10,14 @@ from typing import Final
 
 import click
 
-from sinks.local.parts import PortTaken, free_sockets, pinned_sockets, servers
+from sinks.local.parts import (
+    TRIGGERS_DIR,
+    PortTaken,
+    free_sockets,
+    pinned_sockets,
+    servers,
+    services,
+)
 from sinks.local.processes import ROOT, DidNotStart, all_serving
 from sinks.local.runner import Account, Topics
 from sinks.local.runner import run as run_samples
@@ -72,6 +79,9 @@ def up(free_ports: bool, events: Path) -> None:
         with all_serving(parts, sockets, Path("var/log")) as running:
             for name, server in running.items():
                 click.echo(f"  {name:12} {server.url}  log: {server.log_path}")
+            urls = services({name: server.url for name, server in running.items()})
+            click.echo("so that `sinks deadletters replay` finds them:")
+            click.echo(f"  export TRIGGERS_DIR={TRIGGERS_DIR} SERVICE_URLS={urls}")
             click.echo("ready; Ctrl-C ends it")
             while not stopped.wait(1):
                 for name, server in running.items():

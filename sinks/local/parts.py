@@ -18,6 +18,7 @@ PORTS: Final[Mapping[str, int]] = {
     "predictor": 8084,
     "eventgate": 8192,
 }
+TRIGGERS_DIR: Final = "triggers:triggers/optional"
 
 
 class PortTaken(OSError):
@@ -42,6 +43,14 @@ def free_sockets() -> dict[str, socket.socket]:
     return {name: listen() for name in PORTS}
 
 
+def services(url: Mapping[str, str]) -> str:
+    """Return SERVICE_URLS: where the subscribers of the Triggers are.
+
+    url: of each part.
+    """
+    return f"score-sink={url['score-sink']},egress-sink={url['egress-sink']}"
+
+
 def servers(sockets: Mapping[str, socket.socket], events: Path) -> list[Server]:
     """Return all parts, wired to each other's ports.
 
@@ -49,11 +58,10 @@ def servers(sockets: Mapping[str, socket.socket], events: Path) -> list[Server]:
     """
     url = {name: f"http://127.0.0.1:{sock.getsockname()[1]}" for name, sock in sockets.items()}
     eventgate = gunicorn(f"sinks.local.eventgate:create_app({str(events)!r})", "--keep-alive", "5")
-    services = f"score-sink={url['score-sink']},egress-sink={url['egress-sink']}"
     routing = {
         "ALLOW_ANONYMOUS": "true",
-        "TRIGGERS_DIR": "triggers:triggers/optional",
-        "SERVICE_URLS": services,
+        "TRIGGERS_DIR": TRIGGERS_DIR,
+        "SERVICE_URLS": services(url),
     }
     letters = (events.parent / "deadletters.sqlite").absolute()
     return [

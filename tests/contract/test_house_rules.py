@@ -37,7 +37,7 @@ ALLOWED = {
     "sqlalchemy": {"letter_bound", "letter_database", "letter_table", "letters"},
     "psycopg": set[str](),
     "jsonschema_rs": {"schema"},
-    "socket": set("connection http_adapter name_resolution target wire wsgi_request".split()),
+    "socket": set("connection http_adapter name_resolution target wire".split()),
     "kserve": set[str](),
     "pandas": set[str](),
     "numpy": set[str](),
@@ -45,7 +45,7 @@ ALLOWED = {
 # Plain values in, plain values out: these may not reach anything that talks or listens.
 PURE = (
     "allow_list article_country attributes avoidance cloudevent envelope errors filters inputs "
-    "jsondata letter letter_document letter_query letter_selection model_row models outlink "
+    "jsondata letter letter_document letter_selection model_row models outlink "
     "output page_change prediction prediction_classification reasons relayed_events revertrisk "
     "revise_tone revision_create revision_score revscoring schema timestamp weighted_tags "
     "wiki_table wikis"

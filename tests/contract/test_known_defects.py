@@ -3,7 +3,8 @@
 Each defect has the tests that show that it cannot happen here; where the fault lies in a predictor
 or in what consumers get from it, the table says what our sinks then do. The ids are those of the
 list of defects that this project was begun with: A wrong or missing data, B events that crash the
-emitter, D routing and coverage.
+emitter, C delivery, D routing and coverage, E errors, logs and efficiency. Left out are C10 to C13,
+which are changeprop's reading of Kafka, where we have no part, and of E what happens in predictors.
 """
 
 from __future__ import annotations
@@ -205,6 +206,110 @@ DEFECTS: Final = {
         "each row has cases, and thousands of generated changes go through all rows",
         (EVERY, "test_rows.py::test_row_without_a_case_is_named"),
     ),
+    "C1": Defect(
+        "EventGate's refusal or outage is a 500, which changeprop does not repeat",
+        "it is 503 where the event may still be taken, and final where it never will be",
+        (
+            "test_eventgate.py::test_eventgate_answer_each_is_what_the_sender_should_do[503]",
+            "test_eventgate.py::test_eventgate_connection_dies_is_deferred",
+            "test_changeprop.py::test_call_whose_eventgate_fails_is_503_but_for_what_is_final",
+        ),
+    ),
+    "C2": Defect(
+        "revise-tone logs a failed emission and answers 200",
+        "nothing is acknowledged that has not been relayed, whatever fails",
+        (
+            "test_http_shim.py::test_counterparts_that_fail_in_between_acknowledge_nothing",
+            "test_changeprop.py::test_call_whose_eventgate_fails_is_503_but_for_what_is_final",
+        ),
+    ),
+    "C3": Defect(
+        "nothing is repeated, and what fails is kept nowhere",
+        "every Trigger repeats and names the dead-letter sink, which keeps what failed for good",
+        (
+            "test_triggers.py::test_shipped_trigger_has_a_complete_delivery",
+            "test_shim_deadletters.py::test_rejected_event_is_kept_as_knative_would_send_it",
+            "test_deadletter_sink.py::test_letter_is_there_after_a_kill_right_after_the_answer",
+        ),
+    ),
+    "C4": Defect(
+        "article-country sends two events one after the other: the first alone may be published",
+        "each row replies with one event; tags are a row of their own, which feeds on the first",
+        (
+            "test_triggers.py::test_shipped_triggers_route_a_reply_to_the_egress_and_to_what_feeds",
+            f"{ROWS}[article-country-tags-",
+        ),
+    ),
+    "C5": Defect(
+        "5 s for EventGate, which may take 62 s for a guaranteed answer",
+        "it has 65 s by default, and all time-outs around it are longer",
+        (
+            "test_deadlines.py::test_deadlines_nest",
+            "test_eventgate.py::test_eventgate_slower_than_its_read_timeout_is_deferred",
+        ),
+    ),
+    "C6": Defect(
+        "EventGate's answer, which alone says why, is thrown away; 207 would be a success",
+        "what it says decides and is logged; only 201 is a success",
+        (
+            "test_eventgate.py::test_eventgate_refusal_is_in_the_log_in_its_own_words",
+            "test_eventgate.py::test_eventgate_answer_each_is_what_the_sender_should_do[207]",
+        ),
+    ),
+    "C7": Defect(
+        "500, 504, 429 and broken connections are not repeated",
+        "all of them are deferred, which is 503 for changeprop",
+        (
+            "test_changeprop.py::test_call_whose_predictor_fails_is_503_but_for_what_is_final",
+            "test_eventgate.py::test_eventgate_not_there_is_deferred_in_time",
+        ),
+    ),
+    "C8": Defect(
+        "an outage of more than seven minutes loses everything that arrived",
+        "what was repeated in vain is a letter, which waits for the replay",
+        (
+            "test_triggers.py::test_shipped_trigger_has_a_complete_delivery",
+            "test_replay_run.py::test_replay_of_500_letters_is_bounded_and_forgets_none",
+        ),
+    ),
+    "C9": Defect(
+        "what failed for good cannot be sent again, and does not say why it failed",
+        "a letter has status, reason and text of the last answer; a replay publishes it once",
+        (
+            "test_replay.py::test_replay_publishes_once_what_the_first_delivery_would_have",
+            "test_deadletters_command.py::test_show_tells_where_and_why_it_failed_and_what_it_is",
+        ),
+    ),
+    "C14": Defect(
+        "the mesh sends an event to EventGate up to three times, and nobody removes the copies",
+        "unanswered, it goes out once more at most, with the same meta.id, and that is counted",
+        (
+            "test_eventgates.py::test_event_unanswered_is_sent_once_more_at_most",
+            "test_http_client.py::test_request_sent_once_more_is_counted",
+            "test_eventgate.py::test_post_redelivery_is_the_same_bytes",
+        ),
+    ),
+    "C15": Defect(
+        "a predictor that hangs holds up its rule for seven minutes",
+        "a call ends with its deadline, at whatever stage it hangs, and holds up no other",
+        (
+            "test_http_client.py::test_deadline_stage_hangs_ends_in_time",
+            "test_http_client.py::test_deadline_stage_hangs_under_gevent_others_go_on",
+        ),
+    ),
+    "C16": Defect(
+        "EventGate answers 500 for what it will never take, and 400 without a word",
+        "what a 500 says tells which it is; a 400 is final, with or without a word",
+        (
+            "test_eventgate.py::test_eventgate_answer_each_is_what_the_sender_should_do[500_",
+            "test_eventgate.py::test_eventgate_answer_each_is_what_the_sender_should_do[400_",
+        ),
+    ),
+    "C17": Defect(
+        "hasty=false is hasty",
+        "hasty reaches EventGate in no way",
+        ("test_eventgate_guards.py::test_hasty_no_setting_of_the_urls_reaches_it",),
+    ),
     "D1": Defect(
         "the language is derived from the database name: twelve Wikipedias are never scored",
         "domain and language come from the table of wikis",
@@ -254,18 +359,86 @@ DEFECTS: Final = {
     "D9": Defect(
         "staging publishes to production's streams",
         "ENVIRONMENT=staging with production's streams needs an EventGate that is staging's",
-        ("test_settings.py::test_egress_settings_staging_to_production_does_not_start",),
+        ("test_settings_refused.py::test_egress_settings_staging_to_production_does_not_start",),
     ),
     "D10": Defect(
         "which wikis a model has stands in four places",
         "in one, the table of models, from which docs/streams.md is made",
         ("test_generated_files.py::test_kept_file_is_what_the_command_makes", WIKIS),
     ),
+    "E1": Defect(
+        "the User-Agent is misspelt, so EventGate's logs do not tell who sends",
+        "every request says knative-event-sinks and the version",
+        (
+            "test_http_client.py::test_request_on_the_wire_is_exactly_ours",
+            "test_eventgate.py::test_post_on_the_wire_is_the_bare_document",
+        ),
+    ),
+    "E3": Defect(
+        "authorities are loaded from their file for every event",
+        "once for each client, and connections are kept",
+        (
+            "test_http_client.py::test_tls_trusted_authority_is_answered_and_pooled",
+            "test_upstream_tls.py::test_clients_are_made_in_one_place",
+        ),
+    ),
+    "E5": Defect(
+        "a time-out in the environment stays text and breaks the server",
+        "every setting is read once, at the start, which ends with all that is wrong",
+        (
+            "test_settings.py::test_settings_every_variable_is_read",
+            "test_settings.py::test_settings_everything_wrong_says_all_problems_once",
+        ),
+    ),
+    "E6": Defect(
+        "whole events are in the log",
+        "a line has ids and the reason, never a body",
+        ("test_knative_recipient.py::test_log_is_one_line_for_each_refused_event_and_none_for",),
+    ),
+    "E7": Defect(
+        "errors have two shapes and no code",
+        "one shape, with a declared reason",
+        (
+            "test_errors.py::test_error_document_foreseen_error_says_reason_detail_and_id",
+            "test_errors.py::test_reasons_given_in_source_are_declared",
+        ),
+    ),
+    "E12": Defect(
+        "what is emitted, refused and lost is not counted",
+        "every event is counted by its outcome, errors by their reason, dropped letters by cause",
+        (
+            "test_knative_recipient.py::test_metrics_count_exactly_what_was_sent",
+            "test_deadletter_sink.py::test_letters_over_the_size_are_counted_in_the_metrics",
+        ),
+    ),
+    "E13": Defect(
+        "a misspelt route is a 404 that nobody logs: everything is lost without a trace",
+        "it is logged as ERROR, counted and repeated; changeprop gets 503",
+        (
+            "test_knative_recipient.py::test_path_unknown_leaves_an_error_line_that_names_it",
+            "test_changeprop.py::test_bad_call_has_a_status_that_changeprop_takes_as_it_is_meant",
+        ),
+    ),
+    "E14": Defect(
+        "the whole event goes to the predictor",
+        "it gets exactly the members that it reads",
+        (REQUESTS, "test_revscoring.py::test_request_has_no_event_member"),
+    ),
+    "E16": Defect(
+        "idle connections are kept longer than EventGate keeps them",
+        "for 4 s, against EventGate's 5 s",
+        (
+            "test_eventgate.py::test_eventgate_closes_idle_connections_event_is_relayed",
+            "test_http_client.py::test_pool_idle_too_long_is_not_handed_out",
+        ),
+    ),
 }
 IDS: Final = [
     *(f"A{number}" for number in range(1, 18)),
     *(f"B{number}" for number in range(1, 10)),
+    *(f"C{number}" for number in range(1, 18) if number not in range(10, 14)),
     *(f"D{number}" for number in range(1, 11)),
+    *(f"E{number}" for number in (1, 3, 5, 6, 7, 12, 13, 14, 16)),
 ]
 
 

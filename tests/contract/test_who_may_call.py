@@ -325,7 +325,7 @@ def test_caller_without_a_name_makes_no_label_where_nobody_asks(app: str, tmp_pa
         env = {
             "K_SINK": upstream.url,
             "PREDICTOR_URL": upstream.url,
-            "EVENTGATE_URLS": upstream.url,
+            "EVENTGATE_URLS": f"{upstream.url}/v1/events",
             "ALLOW_ANONYMOUS": "true",
         }
         with gunicorn(f"sinks.{app}:create_app()", env, tmp_path) as running:
@@ -377,7 +377,7 @@ def test_start_loads_cryptography_only_with_oidc(app: str, oidc: bool) -> None:
     """It is slow to load, and sinks start from zero while an event waits."""
     env = {
         "PREDICTOR_URL": "http://p",
-        "EVENTGATE_URLS": "http://e",
+        "EVENTGATE_URLS": "http://e/v1/events",
         "K_SINK": "http://b",
         "ALLOW_ANONYMOUS": "true",
     }

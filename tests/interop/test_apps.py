@@ -38,7 +38,8 @@ def eventgate() -> Iterator[Upstream]:
 @pytest.fixture(scope="module")
 def egress_sink(eventgate: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """egress-sink as in production."""
-    env = {"EVENTGATE_URLS": f"{eventgate.url}/v1/events"}
+    # Each document comes in both content modes, and each of them has to arrive.
+    env = {"EVENTGATE_URLS": f"{eventgate.url}/v1/events", "RELAYED_MEMORY_EVENTS": "0"}
     logs = tmp_path_factory.mktemp("egress-sink")
     with gunicorn("sinks.egress_sink:create_app()", env, logs) as running:
         yield running
