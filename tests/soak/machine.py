@@ -9,6 +9,8 @@ from pathlib import Path
 
 from tests.soak.processes import Broken
 
+_LOCK = ("-o", "DPkg::Lock::Timeout=120")  # another installation may be under way
+
 
 @contextlib.contextmanager
 def small_disk(path: Path, events: int) -> Iterator[Path]:
@@ -29,8 +31,8 @@ def unmount(path: Path) -> None:
 def faketime() -> Path:
     """Return the library that makes the clock jump; Debian's package is installed if need be."""
     if not (found := _libraries()):
-        _command("apt-get", "update", "-q")
-        _command("apt-get", "install", "-y", "-q", "libfaketime")
+        _command("apt-get", "-q", *_LOCK, "update")
+        _command("apt-get", "-q", *_LOCK, "install", "-y", "libfaketime")
         found = _libraries()
     if not found:
         raise Broken("libfaketime is not there: install it, on Debian the package libfaketime")
