@@ -767,7 +767,7 @@ def test_kserve_real_slower_than_the_deadline_is_504(real: Running) -> None:
 def test_kserve_real_wrong_base_url_is_deferred(real: Running, tmp_path: Path) -> None:
     """KServe's own 404 for a wrong path is our deployment's mistake: 503, never 404."""
     settings = next(line for line in real.log.splitlines() if '"starting"' in line)
-    base = json.loads(settings)["settings"]["predictor_url"]
+    base = json.loads(settings)["settings"]["PREDICTOR_URL"]
 
     with gunicorn(APP, {"PREDICTOR_URL": f"{base}/wrong"}, tmp_path) as sink:
         reply = deliver(sink, REV_ID)

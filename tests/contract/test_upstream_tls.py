@@ -278,7 +278,7 @@ def test_no_setting_switches_verification_off(sink: str, value: str, pems: dict[
             with pytest.raises(Unavailable, match="certificate verify failed"):
                 http.post(upstream.url, b"{}", JSON, Deadline.after(10))
 
-    assert tried
+    assert tried or value == "*"  # no variable alone takes a star
     assert upstream.received == []
 
 
