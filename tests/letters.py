@@ -15,6 +15,21 @@ MINUTE = timedelta(minutes=1)
 ALL = Selection()
 
 
+def as_kept(letter: Letter, number: int = 1) -> KeptLetter:
+    """The letter on disk, arrived once and not yet replayed."""
+    return KeptLetter(
+        number=number,
+        letter=letter,
+        first_arrived=NOW,
+        last_arrived=NOW,
+        count=1,
+        outcome=None,
+        outcome_reason="",
+        outcome_detail="",
+        replayed=None,
+    )
+
+
 class Dropped(dict[str, int]):
     """Counts as the telemetry does."""
 

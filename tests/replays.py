@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from sinks.cloudevent import Event
 from sinks.deadline import Deadline
@@ -18,7 +21,7 @@ from sinks.letters import Letters
 from sinks.replay_run import Run, replay
 from sinks.replaying import Replayed, Replaying
 from sinks.triggers import Trigger
-from tests.factories import SCORE_TYPE, binary, page_change, revision_score
+from tests.factories import PAGE_CHANGE_TYPE, SCORE_TYPE, binary, page_change, revision_score
 from tests.letters import ALL
 from tests.upstream import Behave, Received, Upstream, answer
 
@@ -49,6 +52,21 @@ def run(replaying: Replaying, selection: Selection = ALL, **how: Any) -> list[Re
     how = {"deadline": lambda: Deadline.after(10), **how}
     with closing(replaying):
         return list(replay(selection, replaying, Run(**how)))
+
+
+def write_trigger(directory: Path, subscriber: str) -> None:
+    """Write the file of one Trigger: page changes go to the drafttopic row of this subscriber."""
+    trigger = {
+        "apiVersion": "eventing.knative.dev/v1",
+        "kind": "Trigger",
+        "metadata": {"name": "drafttopic"},
+        "spec": {
+            "filters": [{"exact": {"type": PAGE_CHANGE_TYPE}}],
+            "subscriber": {"uri": f"{subscriber}/models/drafttopic"},
+        },
+    }
+    directory.mkdir()
+    (directory / "drafttopic.yaml").write_text(yaml.safe_dump(trigger))
 
 
 def client() -> HttpClient:

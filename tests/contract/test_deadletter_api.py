@@ -14,10 +14,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-import yaml
 
-from tests.factories import PAGE_CHANGE_TYPE, binary, page_change
+from tests.factories import binary, page_change
 from tests.processes import ROOT, Running, gunicorn
+from tests.replays import write_trigger
 from tests.upstream import Behave, Received, Reply, Upstream, answer, call
 
 TOKEN = "a-token-of-the-tests"  # noqa: S105
@@ -80,19 +80,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     tokens = directory / "tokens"
     tokens.write_text(f"operator={TOKEN}\n")
     triggers = directory / "triggers"
-    triggers.mkdir()
     script: list[Behave] = [TAKEN]
     with Upstream(lambda received, sock: script[-1](received, sock)) as subscriber:
-        trigger = {
-            "apiVersion": "eventing.knative.dev/v1",
-            "kind": "Trigger",
-            "metadata": {"name": "drafttopic"},
-            "spec": {
-                "filters": [{"exact": {"type": PAGE_CHANGE_TYPE}}],
-                "subscriber": {"uri": f"{subscriber.url}/models/drafttopic"},
-            },
-        }
-        (triggers / "drafttopic.yaml").write_text(yaml.safe_dump(trigger))
+        write_trigger(triggers, subscriber.url)
         env = {
             "TOKENS_FILE": str(tokens),
             "TRIGGERS_DIR": str(triggers),

@@ -18,7 +18,6 @@ from typing import Any
 
 import click
 import pytest
-import yaml
 from click.testing import CliRunner, Result
 
 from sinks.cli import main
@@ -26,9 +25,10 @@ from sinks.letter import letter_of
 from sinks.letters import Letters
 from sinks.local.processes import ROOT, clean_env
 from sinks.replay_run import pending
-from tests.factories import PAGE_CHANGE_TYPE, binary, page_change
+from tests.factories import binary, page_change
 from tests.letters import ALL, opened
 from tests.postgresql import PASSWORD
+from tests.replays import write_trigger
 from tests.upstream import Received, Upstream, answer
 
 TAKEN = answer(202)
@@ -89,18 +89,8 @@ def behave() -> list[Callable[[Received, Any], bool | None]]:
 def night(tmp_path: Path, behave: list[Callable[[Received, Any], bool | None]]) -> Iterator[Night]:
     url = f"sqlite:///{tmp_path}/letters.sqlite"
     triggers = tmp_path / "triggers"
-    triggers.mkdir()
     with Upstream(lambda got, sock: behave[-1](got, sock)) as subscriber, opened(url) as letters:
-        trigger = {
-            "apiVersion": "eventing.knative.dev/v1",
-            "kind": "Trigger",
-            "metadata": {"name": "drafttopic"},
-            "spec": {
-                "filters": [{"exact": {"type": PAGE_CHANGE_TYPE}}],
-                "subscriber": {"uri": f"{subscriber.url}/models/drafttopic"},
-            },
-        }
-        (triggers / "drafttopic.yaml").write_text(yaml.safe_dump(trigger))
+        write_trigger(triggers, subscriber.url)
         yield Night(letters, subscriber, {"DATABASE_URL": url, "TRIGGERS_DIR": str(triggers)})
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from sinks.letters import KeptLetter, Letters, Selection
+from sinks.letters import Letters, Selection
 from sinks.reasons import Outcome
-from tests.letters import ALL, MINUTE, NOW, ids, letter, opened
+from tests.letters import ALL, MINUTE, NOW, as_kept, ids, letter, opened
 from tests.postgresql import PostgreSQL
 
 # --- one letter -------------------------------------------------------------------------------
@@ -32,19 +32,7 @@ def test_kept_letter_is_found_as_it_was(letters: Letters, over: dict[str, Any]) 
     """Whatever bytes and texts it has, in a column, a key or an index."""
     letters.keep(letter(**over), NOW)
 
-    assert letters.find(ALL) == [
-        KeptLetter(
-            number=1,
-            letter=letter(**over),
-            first_arrived=NOW,
-            last_arrived=NOW,
-            count=1,
-            outcome=None,
-            outcome_reason="",
-            outcome_detail="",
-            replayed=None,
-        )
-    ]
+    assert letters.find(ALL) == [as_kept(letter(**over))]
 
 
 def test_text_of_any_encoding_is_kept_in_a_database_of_one(postgres: PostgreSQL) -> None:

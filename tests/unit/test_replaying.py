@@ -23,6 +23,7 @@ from sinks.replay_run import until_at_most
 from sinks.replaying import would_replay
 from sinks.triggers import Trigger
 from tests.factories import binary, page_change, structured
+from tests.letters import as_kept
 
 NOW = datetime(2026, 9, 23, 10, 0, tzinfo=UTC)
 SUBSCRIBER = "http://score-sink.events:8081/models/drafttopic?x=1"
@@ -48,17 +49,7 @@ def letter(destination: str, **attributes: str) -> Letter:
 
 def kept(of: Letter) -> KeptLetter:
     """The same on disk."""
-    return KeptLetter(
-        number=7,
-        letter=of,
-        first_arrived=NOW,
-        last_arrived=NOW,
-        count=1,
-        outcome=None,
-        outcome_reason="",
-        outcome_detail="",
-        replayed=None,
-    )
+    return as_kept(of, 7)
 
 
 def reason(call: Any) -> str:
