@@ -14,6 +14,7 @@ from sinks import log
 from sinks.callers import Callers
 from sinks.deadletter_calls import Call, Calls
 from sinks.deadletter_settings import DeadletterSettings
+from sinks.delivery_log import log_failure
 from sinks.errors import SinkError
 from sinks.event_app import EventApp
 from sinks.letters import Letters
@@ -21,7 +22,6 @@ from sinks.replay_parts import if_possible
 from sinks.responses import bug, document, failed
 from sinks.server_settings import STOPPING
 from sinks.telemetry import Telemetry
-from sinks.web import log_failure
 from sinks.wsgi_request import deadline_of
 
 Work = Callable[[Call], dict[str, Any]]
@@ -48,7 +48,7 @@ def add_api(
             deadline = deadline_of(request, settings.event_deadline_seconds)
             return work(Call(list(request.args.items(multi=True)), segment, deadline))
 
-        return _answered(request, worked, callers)
+        return _answered(request, worked, callers, telemetry)
 
     def get(rule: str, work: Work) -> None:
         def view(number: str = "") -> Response:
@@ -66,7 +66,9 @@ def add_api(
     post("/letters/drop", calls.drop)
 
 
-def _answered(request: Request, work: Callable[[], dict[str, Any]], callers: Callers) -> Response:
+def _answered(
+    request: Request, work: Callable[[], dict[str, Any]], callers: Callers, telemetry: Telemetry
+) -> Response:
     """The answer to a known client, or why there is none; what changes something is logged."""
     known = {"sink": "deadletter-sink", "path": request.path}
     try:
@@ -77,6 +79,7 @@ def _answered(request: Request, work: Callable[[], dict[str, Any]], callers: Cal
         return document(told)
     except Exception as raised:
         error = raised if isinstance(raised, SinkError) else bug(raised)
+        telemetry.failed(error)
         log_failure(error, known, raised if error is not raised else None)
         return failed(error, None)
 

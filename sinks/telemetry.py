@@ -94,7 +94,11 @@ class Telemetry:
             self._client_child(client, outcome).inc()
         self._handle.observe(seconds)
         if error is not None:
-            self._error_child(error.stage, error.reason).inc()
+            self.failed(error)
+
+    def failed(self, error: SinkError) -> None:
+        """Count a failure of what is no event: a call of an API."""
+        self._error_child(error.stage, error.reason).inc()
 
     def upstream(self, stage: Stage) -> Callable[[float], None]:
         """Return what observes the seconds of each call of one kind of upstream."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from flask import Request, Response, current_app
 from flask import request as current_request
@@ -19,33 +19,15 @@ from sinks.admission import MAX_BYTES, Admission
 from sinks.answer import Answer
 from sinks.cloudevent import Event
 from sinks.deadline import Deadline
+from sinks.delivery_log import Identified, fields_of, log_failure
 from sinks.envelope import with_trace
 from sinks.errors import SinkError
 from sinks.event_app import EventApp
-from sinks.letter import Letter
 from sinks.responses import answered, bug, error_of, failed
 from sinks.server_settings import STOPPING
 from sinks.settings import SinkSettings, shown
 from sinks.telemetry import Telemetry
 from sinks.wsgi_request import body_of, deadline_of, expected_bytes, headers_of
-
-_WANTS_REPAIR = (
-    "bug",
-    "issuer_unavailable",
-    "no_such_path",
-    "predictor_misconfigured",
-    "storage_failed",
-    "unknown_isvc",
-    "unknown_row",
-)
-
-
-class Identified(Protocol):
-    """What a delivery decodes to: something with the event's id, if that is known."""
-
-    @property
-    def id(self) -> str | None: ...
-
 
 T = TypeVar("T", bound=Identified)
 
@@ -106,7 +88,7 @@ class Sink:
         seconds = time.perf_counter() - begun
         self.telemetry.count(outcome, seconds, error, known.get("client"))
         if error is not None or log.LOGGER.isEnabledFor(logging.DEBUG):
-            known = {"ce_id": headers.get("ce-id"), **_fields(decoded), **known}
+            known = {"ce_id": headers.get("ce-id"), **fields_of(decoded), **known}
             known |= {"outcome": outcome, "reason": reason, "duration_seconds": round(seconds, 6)}
             self._log(error, known, unforeseen)
         return response
@@ -139,51 +121,9 @@ class Sink:
         return Response(self.telemetry.render(), content_type=self.telemetry.content_type)
 
 
-def log_failure(
-    error: SinkError, known: Mapping[str, Any], unforeseen: Exception | None = None
-) -> None:
-    """Write one line: ERROR for what somebody has to repair.
-
-    unforeseen: the exception that was a bug of ours.
-    """
-    level = logging.ERROR if error.reason in _WANTS_REPAIR else logging.WARNING
-    fields = {
-        **known,
-        "outcome": error.outcome,
-        "reason": error.reason,
-        "stage": error.stage,
-        "detail": error.detail,
-        "status": error.status,
-        "upstream_text": error.upstream_text,
-    }
-    log.write(level, error.outcome, fields, unforeseen)
-
-
 def decode_event(headers: Mapping[str, str], body: bytes) -> Event:
     """Return the CloudEvent of a request, with the trace of its hop if it has none of its own."""
     return with_trace(cloudevent.decode(headers, body), headers)
-
-
-def _fields(decoded: Identified | None) -> dict[str, Any]:
-    if isinstance(decoded, Letter):
-        return {
-            "ce_id": decoded.ce_id,
-            "ce_type": decoded.type,
-            "ce_source": decoded.source,
-            "wiki_id": decoded.wiki_id,
-            "model_name": decoded.row,
-        }
-    if not isinstance(decoded, Event):
-        return {"ce_id": decoded.id} if decoded else {}
-    wiki_id, _, rest = decoded.attributes.get("subject", "").partition("/")
-    return {
-        "ce_id": decoded.id,
-        "ce_type": decoded.type,
-        "ce_source": decoded.source,
-        "wiki_id": decoded.get("wikiid") or wiki_id,
-        "rev_id": rest.rpartition("/")[2],
-        "trace_id": decoded.attributes.get("traceparent", "")[3:35],
-    }
 
 
 def _ready() -> tuple[dict[str, str], int]:

@@ -123,6 +123,20 @@ def test_call_without_a_known_token_is_401_and_changes_nothing(
     assert api.subscriber.received == []
 
 
+def test_refused_call_is_counted_by_its_reason(api: Api) -> None:
+    """Somebody who tries tokens can be seen."""
+    counted = 'sinks_errors_total{reason="unauthenticated",sink="deadletter-sink"'
+
+    def count() -> float:
+        metrics = api.ask("GET", "/metrics").body.decode().splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in metrics if line.startswith(counted))
+
+    before = count()
+    api.ask("GET", "/letters", None, {})
+
+    assert count() == before + 1
+
+
 def test_letter_itself_needs_no_token_of_the_api(api: Api) -> None:
     """Knative delivers them; it has none."""
     api.keep(1)
