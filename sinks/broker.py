@@ -15,6 +15,9 @@ from sinks.deadline import Deadline
 from sinks.envelope import trace_of
 from sinks.errors import RETRIED_4XX, BadAnswer, Rejected, SinkError, Unavailable
 from sinks.http_client import HttpClient, blame
+from sinks.routing_settings import RoutingSettings
+from sinks.telemetry import Telemetry
+from sinks.upstreams import http_client
 
 # Where a SinkBinding mounts a token for the Broker's audience, and Kubernetes renews it.
 TOKEN_FILE: Final = Path("/oidc/token")
@@ -67,6 +70,14 @@ class Broker:
                 f"the token for K_SINK {error}: check the SinkBinding",
                 stage="broker",
             ) from None
+
+
+def broker_of(settings: RoutingSettings, telemetry: Telemetry) -> Broker | None:
+    """Return the Broker that the settings name; None without `K_SINK`."""
+    if not settings.k_sink:
+        return None
+    ingress = http_client("broker", settings, telemetry, ca_certs=settings.k_ca_certs)
+    return Broker(ingress, settings.k_sink, settings.k_ce_overrides)
 
 
 def _failure(response: requests.Response, shown: Mapping[str, str]) -> SinkError:

@@ -15,7 +15,7 @@ from werkzeug.datastructures import MultiDict
 
 from sinks import changeprop, deployed, inputs, log, triggers
 from sinks.answer import Answer
-from sinks.broker import Broker
+from sinks.broker import broker_of
 from sinks.callers import callers_of
 from sinks.changeprop import callable_names, called, check_wiki, receive_event
 from sinks.cloudevent import Event
@@ -73,10 +73,8 @@ class _Shim:
         self._readers = inputs.load_readers()
         self._names = callable_names(ROWS, deployed.load(deployed.where(settings.environment)))
         self._subscribers = http_client("subscriber", settings, sink.telemetry)
-        self._broker = self._deadletters = None
-        if settings.k_sink:
-            ingress = http_client("broker", settings, sink.telemetry, ca_certs=settings.k_ca_certs)
-            self._broker = Broker(ingress, settings.k_sink, settings.k_ce_overrides)
+        self._broker = broker_of(settings, sink.telemetry)
+        self._deadletters = None
         if settings.deadletter_url:
             letters = http_client("deadletter-sink", settings, sink.telemetry)
             self._deadletters = DeadLetterSink(letters, settings.deadletter_url)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sinks import triggers
-from sinks.broker import Broker
+from sinks.broker import broker_of
 from sinks.deadletter_settings import DeadletterSettings
 from sinks.letters import Letters
 from sinks.replaying import Replaying
@@ -18,10 +18,7 @@ def replaying_of(settings: DeadletterSettings, letters: Letters, telemetry: Tele
     raises: InvalidTrigger with all that is wrong in TRIGGERS_DIR.
     """
     routes = triggers.load(settings.triggers_dir, settings.service_urls)
-    broker = None
-    if settings.k_sink:
-        ingress = http_client("broker", settings, telemetry, ca_certs=settings.k_ca_certs)
-        broker = Broker(ingress, settings.k_sink, settings.k_ce_overrides)
+    broker = broker_of(settings, telemetry)
     subscribers = http_client("subscriber", settings, telemetry)
     return Replaying(letters=letters, triggers=routes, subscribers=subscribers, broker=broker)
 
