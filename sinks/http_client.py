@@ -86,10 +86,9 @@ class HttpClient:
         for limit in (self._read_timeout_seconds, share_seconds):
             if limit is not None:
                 patience = patience.within(limit)
-        more = {"sends": sends} if sends else {}  # any adapter of requests knows only the time-out
         begun = time.perf_counter()
         try:
-            return self._adapter.send(request, timeout=patience, **more)
+            return self._adapter.send(request, timeout=patience, sends=sends)
         except requests.Timeout as error:
             if deadline.remaining() <= 0:
                 raise DeadlineExceeded(

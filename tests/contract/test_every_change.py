@@ -181,7 +181,9 @@ class Predictors:
     def __init__(self) -> None:
         self.asked: list[tuple[str, Any]] = []
 
-    def send(self, request: requests.PreparedRequest, timeout: Deadline) -> requests.Response:
+    def send(
+        self, request: requests.PreparedRequest, timeout: Deadline, sends: None
+    ) -> requests.Response:
         isvc = isvc_of(urlsplit(request.url).path)
         self.asked.append((isvc, orjson.loads(request.body)))
         response = requests.Response()

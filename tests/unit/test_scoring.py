@@ -54,7 +54,9 @@ class Upstream:
     status: int = 200
     asked: list[requests.PreparedRequest] = field(default_factory=list)
 
-    def send(self, request: requests.PreparedRequest, timeout: Deadline) -> requests.Response:
+    def send(
+        self, request: requests.PreparedRequest, timeout: Deadline, sends: None
+    ) -> requests.Response:
         self.asked.append(request)
         assert self.answer is not None, "asked, though nobody is to be asked"
         response = requests.Response()
