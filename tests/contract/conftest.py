@@ -10,6 +10,7 @@ import pytest
 from sinks.letters import Letters
 from tests.letters import opened
 from tests.postgresql import PostgreSQL, postgresql
+from tests.replays import Wired, wired_to
 
 
 @pytest.fixture(scope="session")
@@ -31,4 +32,11 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def letters(database_url: str) -> Iterator[Letters]:
     with opened(database_url) as made:
+        yield made
+
+
+@pytest.fixture
+def wired(letters: Letters) -> Iterator[Wired]:
+    """Subscribers that the letters can be replayed to."""
+    with wired_to(letters) as made:
         yield made

@@ -36,7 +36,6 @@ from tests.replays import (
     client,
     keep,
     run,
-    wired_to,
 )
 from tests.upstream import Behave, Received, Upstream, answer, call, predictor
 
@@ -46,12 +45,6 @@ KNATIVE_DATA = json.dumps({"reason": "predictor_failed", "detail": "x" * 700, "c
 @pytest.fixture
 def letters(tmp_path: Path) -> Iterator[Letters]:
     with opened(f"sqlite:///{tmp_path}/letters.sqlite") as made:
-        yield made
-
-
-@pytest.fixture
-def wired(letters: Letters) -> Iterator[Wired]:
-    with wired_to(letters) as made:
         yield made
 
 

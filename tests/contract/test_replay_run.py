@@ -29,12 +29,6 @@ def letters(tmp_path: Path) -> Iterator[Letters]:
 
 
 @pytest.fixture
-def wired(letters: Letters) -> Iterator[Wired]:
-    with wired_to(letters) as made:
-        yield made
-
-
-@pytest.fixture
 def wired_to_either(database_url: str) -> Iterator[Wired]:
     """With PostgreSQL, too."""
     with opened(database_url) as letters, wired_to(letters) as made:
