@@ -9,8 +9,9 @@ from typing import Any, Final, Self
 
 from sinks.environment import Environment
 from sinks.routing_settings import RoutingSettings, routing
-from sinks.setting_values import database_url, number, whole
+from sinks.setting_values import number, whole
 from sinks.settings import known_callers, shared
+from sinks.url_values import database_url
 
 # Below var/, of the directory that the process runs in.
 _DATABASE_URL: Final = "sqlite:///var/deadletters.sqlite"

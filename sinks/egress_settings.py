@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 
 from sinks.environment import Environment
 from sinks.models import ROWS
-from sinks.setting_values import number, url_list, whole, words
+from sinks.setting_values import number, whole, words
 from sinks.settings import SinkSettings, cluster_callers, shared, stream_names
+from sinks.url_values import url_list
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,8 @@ from sinks.bearer import UnreadableToken, authorization_of
 from sinks.deadline import Deadline
 from sinks.errors import SinkError, Unavailable
 from sinks.http_client import HttpClient
-from sinks.setting_values import NotValid, absolute_url
+from sinks.setting_values import NotValid
+from sinks.url_values import absolute_url
 
 _DISCOVERY: Final = "/.well-known/openid-configuration"
 

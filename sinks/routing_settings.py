@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from sinks.environment import Environment
-from sinks.setting_values import authorities, ce_overrides, directories, service_urls, url
+from sinks.setting_values import authorities, ce_overrides, directories
 from sinks.settings import SinkSettings
+from sinks.url_values import service_urls, url
 
 _TRIGGERS_DIR: Final[tuple[Path, ...]] = (Path("triggers"),)
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Self
 
 from sinks.environment import Environment
-from sinks.setting_values import host_template, model_version, number, predictor_url
+from sinks.setting_values import model_version, number
 from sinks.settings import SinkSettings, cluster_callers, schema_base, shared, stream_names
+from sinks.url_values import host_template, predictor_url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

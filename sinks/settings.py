@@ -12,15 +12,8 @@ from typing import Any, Final
 
 from sinks.environment import Environment
 from sinks.server_settings import LOG_LEVEL, MAX_BODY_BYTES, MAX_IN_FLIGHT, PORT, event_deadline
-from sinks.setting_values import (
-    authorities_file,
-    boolean,
-    choice,
-    existing_file,
-    schema_base_uri,
-    subjects,
-    url,
-)
+from sinks.setting_values import authorities_file, boolean, choice, existing_file, subjects
+from sinks.url_values import schema_base_uri, url
 
 # The public registry; SCHEMA_BASE_URI names another.
 SCHEMA_BASE_URI: Final = "https://schema.wikimedia.org/repositories/primary/jsonschema"

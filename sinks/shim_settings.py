@@ -9,8 +9,8 @@ from typing import Self
 
 from sinks.environment import Environment
 from sinks.routing_settings import RoutingSettings, routing
-from sinks.setting_values import url
 from sinks.settings import known_callers, schema_base, shared
+from sinks.url_values import url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

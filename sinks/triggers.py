@@ -14,7 +14,8 @@ from urllib.parse import urljoin, urlsplit
 import yaml
 
 from sinks.filters import Filter, InvalidFilter, compile_attributes, compile_filters
-from sinks.setting_values import NotValid, absolute_url
+from sinks.setting_values import NotValid
+from sinks.url_values import absolute_url
 
 ServiceUrls = Mapping[str, str]
 _SPEC = {"broker", "brokerRef", "delivery", "filter", "filters", "subscriber"}

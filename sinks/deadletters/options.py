@@ -25,7 +25,8 @@ from sinks.letter_selection import (
     words,
 )
 from sinks.letters import Letters
-from sinks.setting_values import NotValid, database_url
+from sinks.setting_values import NotValid
+from sinks.url_values import database_url
 
 # A command drops nothing by age or size: the sink does, which alone knows its settings.
 _FOR_EVER_SECONDS: Final = 1e9

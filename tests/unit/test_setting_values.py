@@ -13,19 +13,14 @@ from sinks.setting_values import (
     boolean,
     ce_overrides,
     choice,
-    database_url,
     directories,
     existing_file,
-    host_template,
     number,
-    predictor_url,
-    service_urls,
     subjects,
-    url,
-    url_list,
     whole,
     words,
 )
+from sinks.url_values import database_url, host_template, predictor_url, service_urls, url, url_list
 
 
 @pytest.mark.parametrize(
