@@ -1,8 +1,8 @@
 """Knative's Trigger filters as predicates on an event.
 
-Semantics of Knative Eventing's own Go filters (pkg/eventfilter/subscriptionsapi): attributes are
-compared as text; a missing extension fails; the optional core attributes are the empty text when
-missing; an empty list, or an empty `not`, filters nothing.
+Semantics of Knative Eventing's own Go filters (pkg/eventfilter/subscriptionsapi) behind a Broker:
+attributes are compared as text; a missing extension fails; the optional core attributes are the
+empty text when missing; times are in UTC; an empty list filters nothing.
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sinks.attributes import media_type
 from sinks.cloudevent import Event
+from sinks.timestamp import utc_time
 
 Filter = Callable[[Event], bool]
 
 _NAME = re.compile(r"[a-z][a-z0-9]*")
 _EMPTY_WHEN_MISSING = ("subject", "dataschema", "datacontenttype")
+_OTHER_NAMES = {"schemaurl": "dataschema", "datamediatype": "datacontenttype"}
+# The second is CloudEvents 0.3's: Knative knows the name, and never a value.
+_CONSTANTS = {"specversion": "1.0", "datacontentencoding": ""}
 _NO_TIME = "0001-01-01T00:00:00Z"
 _TEXT_TESTS: Mapping[str, Callable[[str, str], bool]] = {
     "exact": str.__eq__,
@@ -85,19 +88,24 @@ def _text_filter(dialect: str, body: Any) -> Filter:
 def _list_filter(dialect: str, body: Any) -> Filter:
     if not isinstance(body, list):
         raise InvalidFilter(f"{dialect} has to be a list of filters")
-    parts = [_compile(element) for element in body]
-    if not parts:
+    if not body:
         return lambda _event: True
+    parts = [_compile_inner(element) for element in body]
     if dialect == "all":
         return lambda event: all(part(event) for part in parts)
     return lambda event: any(part(event) for part in parts)
 
 
 def _not_filter(body: Any) -> Filter:
-    if not body:
-        return lambda _event: True
-    part = _compile(body)
+    part = _compile_inner(body)
     return lambda event: not part(event)
+
+
+def _compile_inner(element: Any) -> Filter:
+    """Knative may read an empty filter beside others either way; one in `not` ends its process."""
+    if isinstance(element, dict) and not any(element.values()):
+        raise InvalidFilter("a filter without a condition inside all, any or not: leave it out")
+    return _compile(element)
 
 
 def _pairs(dialect: str, body: Any) -> list[tuple[str, str]]:
@@ -112,18 +120,19 @@ def _pairs(dialect: str, body: Any) -> list[tuple[str, str]]:
 
 
 def _value(event: Event, name: str) -> str | None:
-    if name == "specversion":
-        return "1.0"
-    if name == "datamediatype":
-        return media_type(event.attributes.get("datacontenttype", ""))
-    value = event.attributes.get(name)
-    if value is None and name in _EMPTY_WHEN_MISSING:
-        return ""
-    if name == "time":
-        return _NO_TIME if value is None else re.sub(r"(\.\d*?)0+(?=\D|$)", _go_fraction, value)
-    return value
+    if name in _CONSTANTS:
+        return _CONSTANTS[name]
+    attribute = _OTHER_NAMES.get(name, name)
+    value = event.attributes.get(attribute)
+    if attribute == "time":
+        return _NO_TIME if value is None else _go_time(value)
+    if value is None:
+        return "" if attribute in _EMPTY_WHEN_MISSING else None
+    return value.partition(";")[0].strip() if name == "datamediatype" else value
 
 
-def _go_fraction(match: re.Match[str]) -> str:
-    """Go drops the zeros that end a fraction, and the point with the last of them."""
-    return "" if match[1] == "." else match[1]
+def _go_time(time: str) -> str:
+    """Go writes no zeros that end a fraction, and no point after which nothing follows."""
+    moment, _, fraction = utc_time(time)[:-1].partition(".")
+    digits = fraction.rstrip("0")
+    return f"{moment}.{digits}Z" if digits else f"{moment}Z"
