@@ -74,7 +74,7 @@ def _oidc(settings: SinkSettings, telemetry: Telemetry) -> Oidc:
     # Here, because cryptography is slow to load, and most sinks start from zero without OIDC.
     from sinks.oidc import Oidc, keys_of
 
-    http = http_client("issuer", settings, telemetry)
+    http = http_client("issuer", settings, telemetry, ca_file=settings.oidc_issuer_ca_file)
     issuer = Issuer(http, settings.oidc_issuer, settings.oidc_issuer_token_file)
     return Oidc(
         keys_of(issuer), settings.oidc_issuer, settings.oidc_audience, settings.oidc_subjects

@@ -23,6 +23,7 @@ _NOBODY: Final[Mapping[str, Any]] = {
     "oidc_audience": "",
     "oidc_subjects": frozenset[str](),
     "oidc_issuer_token_file": None,
+    "oidc_issuer_ca_file": None,
 }
 # What others refused as too large has to find room here.
 _MAX_BODY_BYTES: Final = 64 * 2**20

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Final
 
 import requests
 from requests.structures import CaseInsensitiveDict
 
 from sinks import __version__
+from sinks.bearer import UnreadableToken, authorization_of
 from sinks.deadline import Deadline
 from sinks.errors import BadAnswer, DeadlineExceeded, SinkError, Unavailable
 from sinks.http_adapter import DeadlineAdapter, Sends
@@ -25,8 +27,9 @@ USER_AGENT: Final = f"knative-event-sinks/{__version__}"
 class HttpClient:
     """Requests to one kind of upstream, with that upstream's errors as the sinks' own.
 
-    upstream:  the stage that errors name, such as predictor or eventgate.
-    observe:   gets the seconds of every call.
+    upstream:    the stage that errors name, such as predictor or eventgate.
+    observe:     gets the seconds of every call.
+    token_file:  who we are, shown with every call; None: nothing is shown.
     """
 
     def __init__(
@@ -35,11 +38,13 @@ class HttpClient:
         adapter: DeadlineAdapter,
         observe: Callable[[float], None] = lambda seconds: None,
         read_timeout_seconds: float | None = None,
+        token_file: Path | None = None,
     ) -> None:
         self._upstream: Stage = upstream
         self._adapter = adapter
         self._observe = observe
         self._read_timeout_seconds = read_timeout_seconds
+        self._token_file = token_file
 
     def post(
         self,
@@ -80,7 +85,12 @@ class HttpClient:
         request = requests.PreparedRequest()
         request.method, request.url, request.body = method, url, body
         request.headers = CaseInsensitiveDict(
-            {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers}
+            {
+                "User-Agent": USER_AGENT,
+                "Accept-Encoding": "identity",
+                **headers,
+                **self._authorization(),
+            }
         )
         patience = deadline
         for limit in (self._read_timeout_seconds, share_seconds):
@@ -103,6 +113,16 @@ class HttpClient:
             ) from error
         finally:
             self._observe(time.perf_counter() - begun)
+
+    def _authorization(self) -> dict[str, str]:
+        try:
+            return authorization_of(self._token_file)
+        except UnreadableToken as error:
+            raise Unavailable(
+                "upstream_unavailable",
+                f"the token for {self._upstream} {error}: look at {self._token_file}",
+                stage=self._upstream,
+            ) from None
 
 
 def blame(upstream: Stage, error: SinkError, response: requests.Response, text: str) -> SinkError:

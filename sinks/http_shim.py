@@ -72,11 +72,16 @@ class _Shim:
         self._routes = routes
         self._readers = inputs.load_readers()
         self._names = callable_names(ROWS, deployed.load(deployed.where(settings.environment)))
-        self._subscribers = http_client("subscriber", settings, sink.telemetry)
+        token_file = settings.subscriber_token_file
+        self._subscribers = http_client(
+            "subscriber", settings, sink.telemetry, token_file=token_file
+        )
         self._broker = broker_of(settings, sink.telemetry)
         self._deadletters = None
         if settings.deadletter_url:
-            letters = http_client("deadletter-sink", settings, sink.telemetry)
+            letters = http_client(
+                "deadletter-sink", settings, sink.telemetry, token_file=token_file
+            )
             self._deadletters = DeadLetterSink(letters, settings.deadletter_url)
 
     def take(self, incoming: Incoming, only: list[str] | None, deadline: Deadline) -> Answer:

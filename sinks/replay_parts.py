@@ -19,7 +19,9 @@ def replaying_of(settings: DeadletterSettings, letters: Letters, telemetry: Tele
     """
     routes = triggers.load(settings.triggers_dir, settings.service_urls)
     broker = broker_of(settings, telemetry)
-    subscribers = http_client("subscriber", settings, telemetry)
+    subscribers = http_client(
+        "subscriber", settings, telemetry, token_file=settings.subscriber_token_file
+    )
     return Replaying(letters=letters, triggers=routes, subscribers=subscribers, broker=broker)
 
 

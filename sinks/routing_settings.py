@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sinks.environment import Environment
-from sinks.setting_values import authorities, ce_overrides, directories
+from sinks.setting_values import authorities, ce_overrides, directories, existing_file
 from sinks.settings import SinkSettings
 from sinks.url_values import service_urls, url
 
@@ -19,11 +19,12 @@ _TRIGGERS_DIR: Final[tuple[Path, ...]] = (Path("triggers"),)
 class RoutingSettings(SinkSettings):
     """What a SinkBinding sets, and where Triggers and their subscribers are.
 
-    k_sink:          URL of a Broker; empty: events are routed here, by the Triggers.
-    k_ce_overrides:  extensions that a SinkBinding wants on every event.
-    k_ca_certs:      PEM text of the Broker's authorities.
-    triggers_dir:    directories of Trigger files.
-    service_urls:    Service name -> base URL; `*` -> template.
+    k_sink:                 URL of a Broker; empty: events are routed here, by the Triggers.
+    k_ce_overrides:         extensions that a SinkBinding wants on every event.
+    k_ca_certs:             PEM text of the Broker's authorities.
+    triggers_dir:           directories of Trigger files.
+    service_urls:           Service name -> base URL; `*` -> template.
+    subscriber_token_file:  who we are, shown to those that are called without the Broker.
     """
 
     k_sink: str
@@ -31,6 +32,7 @@ class RoutingSettings(SinkSettings):
     k_ca_certs: str
     triggers_dir: tuple[Path, ...]
     service_urls: Mapping[str, str]
+    subscriber_token_file: Path | None
 
 
 def routing(env: Environment) -> dict[str, Any]:
@@ -43,4 +45,5 @@ def routing(env: Environment) -> dict[str, Any]:
         "k_ca_certs": env.read("K_CA_CERTS", authorities, ""),
         "triggers_dir": env.read("TRIGGERS_DIR", directories, _TRIGGERS_DIR),
         "service_urls": env.read("SERVICE_URLS", service_urls, urls),
+        "subscriber_token_file": env.read("SUBSCRIBER_TOKEN_FILE", existing_file, None),
     }

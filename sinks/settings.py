@@ -36,6 +36,7 @@ class SinkSettings:
     oidc_audience:           what these tokens have to be made for.
     oidc_subjects:           who may call; a trailing * is a prefix. Empty: every subject.
     oidc_issuer_token_file:  a token that the issuer wants to see before it shows its keys.
+    oidc_issuer_ca_file:     as ca_file, for the issuer alone; None: ca_file.
     """
 
     environment: str
@@ -49,6 +50,7 @@ class SinkSettings:
     oidc_audience: str
     oidc_subjects: frozenset[str]
     oidc_issuer_token_file: Path | None
+    oidc_issuer_ca_file: Path | None
 
 
 def shared(env: Environment, deadline_seconds: float) -> dict[str, Any]:
@@ -91,7 +93,7 @@ def cluster_callers(env: Environment) -> dict[str, Any]:
 def _oidc(env: Environment) -> dict[str, Any]:
     if env.is_set("OIDC_ISSUER") != env.is_set("OIDC_AUDIENCE"):
         env.problems.append("OIDC_ISSUER and OIDC_AUDIENCE have to be set together, or neither")
-    for name in ("OIDC_SUBJECTS", "OIDC_ISSUER_TOKEN_FILE"):
+    for name in ("OIDC_SUBJECTS", "OIDC_ISSUER_TOKEN_FILE", "OIDC_ISSUER_CA_FILE"):
         if env.is_set(name) and not env.is_set("OIDC_ISSUER"):
             env.problems.append(f"{name} is set, but nobody is checked without OIDC_ISSUER")
     return {
@@ -99,6 +101,7 @@ def _oidc(env: Environment) -> dict[str, Any]:
         "oidc_audience": env.read("OIDC_AUDIENCE", str, ""),
         "oidc_subjects": env.read("OIDC_SUBJECTS", subjects, frozenset[str]()),
         "oidc_issuer_token_file": env.read("OIDC_ISSUER_TOKEN_FILE", existing_file, None),
+        "oidc_issuer_ca_file": env.read("OIDC_ISSUER_CA_FILE", authorities_file, None),
     }
 
 

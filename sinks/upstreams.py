@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from pathlib import Path
 
 from sinks.http_adapter import DeadlineAdapter
 from sinks.http_client import HttpClient
@@ -20,15 +21,20 @@ def http_client(
     *,
     connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
     read_timeout_seconds: float | None = None,
+    ca_file: Path | None = None,
     ca_certs: str = "",
+    token_file: Path | None = None,
 ) -> HttpClient:
     """Return a client that observes its calls and counts what it sends again.
 
-    ca_certs: PEM text of authorities to trust besides CA_FILE or the system's.
+    ca_file:     PEM file of authorities to trust instead of those in CA_FILE; None: CA_FILE.
+    ca_certs:    PEM text of authorities to trust besides.
+    token_file:  who we are, shown with every call; None: nothing is shown.
     """
     tls = None
-    if settings.ca_file or ca_certs:
-        tls = ssl.create_default_context(cafile=settings.ca_file)
+    ca_file = ca_file or settings.ca_file
+    if ca_file or ca_certs:
+        tls = ssl.create_default_context(cafile=ca_file)
         if ca_certs:
             tls.load_verify_locations(cadata=ca_certs)
     adapter = DeadlineAdapter(
@@ -37,4 +43,5 @@ def http_client(
         tls,
         resent=telemetry.resent(upstream),
     )
-    return HttpClient(upstream, adapter, telemetry.upstream(upstream), read_timeout_seconds)
+    observe = telemetry.upstream(upstream)
+    return HttpClient(upstream, adapter, observe, read_timeout_seconds, token_file)

@@ -6,6 +6,7 @@ import json
 import socket
 import ssl
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from sinks.bearer import authorization_of
+from sinks.callers import callers_of
 from sinks.deadline import Deadline
 from sinks.errors import SinkError, Unavailable
 from sinks.issuer import Issuer
@@ -177,6 +179,29 @@ def test_issuer_over_tls_is_verified(tmp_path: Path) -> None:
         assert Judge(issuer.url, {"CA_FILE": str(trusted)}).says(issuer.token()) == SUBJECT
         for env in ({}, {"CA_FILE": str(other)}):
             assert Judge(issuer.url, env).says(issuer.token()) == "issuer_unavailable"
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["the issuer's", "of others"])
+def test_issuer_with_authorities_of_its_own_is_verified_by_these(own: bool, tmp_path: Path) -> None:
+    """OIDC_ISSUER_CA_FILE counts for the issuer instead of CA_FILE, and only for the issuer."""
+    known = {True: self_signed(tmp_path / "a.pem"), False: self_signed(tmp_path / "b.pem")}
+    with IssuerProcess(tmp_path, tls=known[True]) as issuer:
+        settings = ShimSettings.from_env(
+            {
+                "OIDC_ISSUER": issuer.url,
+                "OIDC_AUDIENCE": AUDIENCE,
+                "OIDC_ISSUER_CA_FILE": str(known[own]),
+                "CA_FILE": str(known[not own]),
+            }
+        )
+        telemetry = Telemetry("http-shim", lambda: 0)
+        subscribers = http_client("subscriber", settings, telemetry)
+        callers = callers_of(settings, telemetry)
+
+        with nullcontext() if own else pytest.raises(Unavailable):
+            assert callers.client(f"Bearer {issuer.token()}") == SUBJECT
+        with pytest.raises(Unavailable) if own else nullcontext():
+            subscribers.get(f"{issuer.url}/keys", {}, Deadline.after(5))
 
 
 # --- an issuer that answers nonsense -------------------------------------------------------------

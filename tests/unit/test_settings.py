@@ -76,6 +76,9 @@ OIDC = {
     "OIDC_ISSUER_TOKEN_FILE": Variable(
         "oidc_issuer_token_file", __file__, Path(__file__), "/no/such/file", None
     ),
+    "OIDC_ISSUER_CA_FILE": Variable(
+        "oidc_issuer_ca_file", certifi.where(), Path(certifi.where()), __file__, None
+    ),
 }
 CALLERS = {
     **OIDC,
@@ -90,6 +93,9 @@ ROUTING = {
         "triggers_dir", "a:b", (Path("a"), Path("b")), ":", (Path("triggers"),)
     ),
     "SERVICE_URLS": Variable("service_urls", "a=http://h", {"a": "http://h"}, "http://x", {}),
+    "SUBSCRIBER_TOKEN_FILE": Variable(
+        "subscriber_token_file", __file__, Path(__file__), "/no/such/file", None
+    ),
 }
 SCHEMAS = {
     "SCHEMA_BASE_URI": Variable(

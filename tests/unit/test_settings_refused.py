@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 
 from sinks.deadletter_settings import DeadletterSettings
@@ -219,7 +220,12 @@ def test_settings_half_of_oidc_does_not_start(
 
 @EVERY_SINK
 @pytest.mark.parametrize(
-    ("name", "value"), [("OIDC_SUBJECTS", "a:b"), ("OIDC_ISSUER_TOKEN_FILE", __file__)]
+    ("name", "value"),
+    [
+        ("OIDC_SUBJECTS", "a:b"),
+        ("OIDC_ISSUER_TOKEN_FILE", __file__),
+        ("OIDC_ISSUER_CA_FILE", certifi.where()),
+    ],
 )
 def test_settings_of_no_issuer_do_not_start(
     from_env: FromEnv, environ: dict[str, str], name: str, value: str
