@@ -9,6 +9,7 @@ from sinks.catalogue.command import streams, wikis_command
 from sinks.compare.command import compare_command
 from sinks.contract.cli import contract
 from sinks.deadletters.command import deadletters
+from sinks.trigger_lint.command import triggers
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -21,4 +22,5 @@ main.add_command(compare_command)
 main.add_command(contract)
 main.add_command(deadletters)
 main.add_command(streams)
+main.add_command(triggers)
 main.add_command(wikis_command)

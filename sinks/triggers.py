@@ -50,7 +50,7 @@ def load(directories: Iterable[Path], service_urls: ServiceUrls) -> tuple[Trigge
     problems: list[str] = []
     for path, resource in _resources(directories, problems):
         try:
-            trigger = _trigger(resource, service_urls)
+            trigger = parse(resource, service_urls)
         except InvalidTrigger as error:
             problems += [f"{path}: {line}" for line in str(error).splitlines()]
             continue
@@ -69,9 +69,7 @@ def _resources(directories: Iterable[Path], problems: list[str]) -> Iterator[tup
         if not directory.is_dir():
             problems.append(f"{directory}: not a directory")
             continue
-        for path in sorted((*directory.glob("*.yaml"), *directory.glob("*.yml"))):
-            if path.stem == "kustomization":
-                continue
+        for path in files(directory):
             try:
                 resources = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
             except (yaml.YAMLError, ValueError, OSError) as error:
@@ -80,7 +78,14 @@ def _resources(directories: Iterable[Path], problems: list[str]) -> Iterator[tup
             yield from ((path, resource) for resource in resources if resource is not None)
 
 
-def _trigger(resource: Any, service_urls: ServiceUrls) -> Trigger:
+def files(directory: Path) -> list[Path]:
+    """Return the Trigger files of a directory, not below it, in order of their names."""
+    found = sorted((*directory.glob("*.yaml"), *directory.glob("*.yml")))
+    return [path for path in found if path.stem != "kustomization"]
+
+
+def parse(resource: Any, service_urls: ServiceUrls) -> Trigger:
+    """Return one Trigger. raises: InvalidTrigger with all that is wrong in it."""
     if not isinstance(resource, dict) or resource.get("kind") != "Trigger":
         raise InvalidTrigger("not a Trigger")
     if resource.get("apiVersion") != "eventing.knative.dev/v1":

@@ -14,7 +14,7 @@ from sinks.local.processes import ROOT
 MODULES = sorted((ROOT / "sinks").rglob("*.py"))
 # Everything but the local counterparts is in the image; the contract kit is, but serves no event.
 SHIPPED = [path for path in MODULES if "local" not in path.parts]
-KIT = {"catalogue", "compare", "contract", "deadletters", "cli.py", "__main__.py"}
+KIT = {"catalogue", "compare", "contract", "deadletters", "trigger_lint", "cli.py", "__main__.py"}
 SERVING = [path for path in SHIPPED if not KIT & set(path.parts)]
 # Which modules may import a library, or one of our own packages; nobody else may.
 ALLOWED = {
@@ -31,7 +31,7 @@ ALLOWED = {
     "click": set("account cli command options replay_command terminal".split()),
     "h11": {"wire"},
     "pytest": {"plugin", "test_sink"},
-    "yaml": {"event_types", "triggers"},
+    "yaml": {"event_types", "reading", "triggers"},
     "prometheus_client": {"telemetry"},
     "jwt": {"oidc"},
     "sqlalchemy": {"letter_bound", "letter_database", "letter_table", "letters"},
@@ -47,8 +47,8 @@ PURE = (
     "allow_list article_country attributes avoidance cloudevent envelope errors filters inputs "
     "jsondata letter letter_document letter_selection model_row models outlink "
     "output page_change prediction prediction_classification reasons relayed_events revertrisk "
-    "revise_tone revision_create revision_score revscoring schema timestamp weighted_tags "
-    "wiki_table wikis"
+    "revise_tone revision_create revision_score revscoring schema timestamp trigger_lint.lint "
+    "weighted_tags wiki_table wikis"
 ).split()
 TALKING = {"flask", "requests", "socket", "http", "urllib.request", "sinks.http_client"}
 

@@ -1,0 +1,1 @@
+"""What is wrong with Triggers although Knative may accept them, and `sinks triggers lint`."""

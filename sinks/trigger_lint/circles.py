@@ -1,0 +1,80 @@
+"""Replies that come back to the Trigger whose subscriber made them, directly or through others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from sinks.cloudevent import Event
+from sinks.model_row import ModelRow
+from sinks.trigger_lint.conditions import Condition
+from sinks.trigger_lint.known import Known, replies_of
+from sinks.triggers import Trigger
+from sinks.wikis import Wiki
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """A Trigger as a step that events take.
+
+    row:         which replies; None: its subscriber is none of ours, or never replies.
+    conditions:  of its filters.
+    """
+
+    trigger: Trigger
+    row: ModelRow | None
+    conditions: Sequence[Condition]
+
+
+def circles(triggers: Sequence[Routed], known: Known) -> Iterator[list[str]]:
+    """Yield the names of Triggers of one Broker that feed one another, the first again at the end;
+    each Trigger is in one circle at most."""
+    feeds = _feeds(triggers, known)
+    told: set[str] = set()
+    for name in sorted(feeds):
+        if name not in told and (way := _back(name, feeds)):
+            told |= set(way)
+            yield way
+
+
+def _feeds(triggers: Sequence[Routed], known: Known) -> dict[str, list[str]]:
+    """Return, by name, the Triggers that take what a Trigger's subscriber replies."""
+    wikis = _wikis(triggers, known)
+    takers = {
+        row.name: _takers(triggers, [*replies_of(row, wikis)])
+        for row in {each.row.name: each.row for each in triggers if each.row}.values()
+    }
+    return {each.trigger.name: takers[each.row.name] if each.row else [] for each in triggers}
+
+
+def _takers(triggers: Sequence[Routed], replies: Sequence[Event]) -> list[str]:
+    names = (each.trigger.name for each in triggers if any(map(each.trigger.passes, replies)))
+    return sorted(names)
+
+
+def _wikis(triggers: Sequence[Routed], known: Known) -> list[Wiki]:
+    """One wiki for each condition on wikis, and one of each group."""
+    asked = {
+        (condition.dialect, condition.text): condition
+        for each in triggers
+        for condition in each.conditions
+        if condition.attribute == "wikiid"
+    }
+    chosen = {wiki.group: wiki for wiki in known.wikis.values()}.values()
+    meeting = (filter(condition.holds, known.wikis) for condition in asked.values())
+    named = (next(wikis, None) for wikis in meeting)
+    return [*chosen, *(known.wikis[name] for name in named if name is not None)]
+
+
+def _back(start: str, feeds: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the shortest way from a Trigger back to itself; empty if there is none."""
+    ways = [[start]]
+    seen: set[str] = set()
+    for way in ways:
+        for name in feeds[way[-1]]:
+            if name == start:
+                return [*way, name]
+            if name not in seen:
+                seen.add(name)
+                ways.append([*way, name])
+    return []

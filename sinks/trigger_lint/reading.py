@@ -1,0 +1,115 @@
+"""Reading Triggers from files, directories and pipes, however large or broken these are."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from sinks import triggers
+from sinks.contract.finding import one_line
+
+# A cluster's thousand Triggers, with all that it adds, have 3 MiB.
+MAX_BYTES: Final = 4 * 2**20
+# Of values, aliases can make many from a few bytes.
+_MAX_VALUES: Final = 200_000
+_MAX_DEPTH: Final = 40
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_GROUP: Final = "eventing.knative.dev/v1"
+_OTHERS_OF_GROUP: Final = ("Broker",)
+
+
+class Unreadable(ValueError):
+    """Nothing can be read there; the text says what and why, on one line."""
+
+
+def read(paths: Sequence[str]) -> list[tuple[str, Any]]:
+    """Return pairs of where each resource was read, and what: Triggers, and what should be one.
+
+    paths:   files, `-` for standard input, and directories, each read by itself, not below.
+    raises:  Unreadable.
+    """
+    found = [
+        (name, resource)
+        for path in paths
+        for name in _files(path)
+        for resource in _resources(name)
+        if not _of_another_kind(resource)
+    ]
+    if not found:
+        raise Unreadable(f"no Trigger in {', '.join(paths)}")
+    return found
+
+
+def _files(path: str) -> list[str]:
+    if path != "-" and Path(path).is_dir():
+        return [str(each) for each in triggers.files(Path(path))]
+    return [path]
+
+
+def _resources(name: str) -> Iterator[Any]:
+    """Yield the resources of a file; a List, as kubectl prints it, is what is in it."""
+    try:
+        text = _text(name)
+        _check_depth(text)
+        documents = list(yaml.load_all(text, _LOADER))  # noqa: S506
+        _check_size(documents)
+    except (yaml.YAMLError, ValueError) as error:
+        raise Unreadable(one_line(f"{name}: {' '.join(str(error).split())}")) from None
+    for document in documents:
+        if isinstance(document, dict) and isinstance(document.get("items"), list):
+            yield from document["items"]
+        elif document is not None:
+            yield document
+
+
+def _text(name: str) -> str:
+    try:
+        with nullcontext(sys.stdin.buffer) if name == "-" else open(name, "rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise Unreadable(error.strerror or "cannot be read") from None
+    if len(content) > MAX_BYTES:
+        raise Unreadable(f"it is over {MAX_BYTES} bytes")
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"byte {error.start + 1} is not UTF-8: it is no YAML") from None
+
+
+def _check_depth(text: str) -> None:
+    """Raise Unreadable for what is nested so deeply that the loader, in C, would crash."""
+    depth = 0
+    for event in yaml.parse(text, _LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_DEPTH:
+            raise Unreadable(f"it is nested more than {_MAX_DEPTH} deep")
+
+
+def _check_size(documents: list[Any]) -> None:
+    """Raise Unreadable for what aliases have made too large, or endless."""
+    todo: list[Any] = [documents]
+    for seen, value in enumerate(_popped(todo)):
+        if isinstance(value, dict | list):
+            todo += value.values() if isinstance(value, dict) else value
+        if seen > _MAX_VALUES:
+            raise Unreadable(f"it has more than {_MAX_VALUES} values, with all its aliases")
+
+
+def _popped(values: list[Any]) -> Iterator[Any]:
+    while values:
+        yield values.pop()
+
+
+def _of_another_kind(resource: Any) -> bool:
+    """Whether it is a resource that stands beside Triggers: what a whole overlay renders to."""
+    if not isinstance(resource, dict) or "Trigger" == resource.get("kind"):
+        return False
+    version, kind = resource.get("apiVersion"), resource.get("kind")
+    named = isinstance(version, str) and isinstance(kind, str)
+    return named and (version != _GROUP or kind in _OTHERS_OF_GROUP)

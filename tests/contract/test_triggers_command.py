@@ -1,0 +1,225 @@
+"""`sinks triggers lint`: files, directories and pipes in; lines or JSON, and an exit code, out."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from sinks.cli import main
+from sinks.local.processes import ROOT
+from sinks.trigger_lint.reading import MAX_BYTES
+
+DRAFTTOPIC: Final = yaml.safe_load(
+    (ROOT / "triggers" / "drafttopic.yaml").read_text(encoding="utf-8")
+)
+
+
+def run(*arguments: str, content: str | bytes | None = None) -> Result:
+    """Run the command, with this on standard input."""
+    return CliRunner().invoke(main, ["triggers", "lint", *arguments], input=content)
+
+
+def spoilt(name: str = "drafttopic") -> dict[str, Any]:
+    """A Trigger without a time-out."""
+    made = copy.deepcopy(DRAFTTOPIC)
+    made["metadata"]["name"] = name
+    del made["spec"]["delivery"]["timeout"]
+    return made
+
+
+def written(path: Path, *resources: Any) -> str:
+    """Write YAML documents and return the path."""
+    path.write_text(yaml.safe_dump_all(resources), encoding="utf-8")
+    return str(path)
+
+
+def test_lint_without_a_path_reads_what_is_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both directories, as they are in the image; nothing is wrong."""
+    monkeypatch.chdir(ROOT)
+
+    done = run()
+
+    assert (done.exit_code, done.output) == (0, "17 Triggers, 0 findings\n")
+
+
+def test_lint_of_a_spoilt_trigger_tells_where_what_and_how(tmp_path: Path) -> None:
+    """Three lines a finding, and one that counts."""
+    path = written(tmp_path / "a.yaml", spoilt())
+
+    done = run(path)
+
+    assert done.exit_code == 1
+    assert done.output.splitlines() == [
+        f"{path}: drafttopic: spec.delivery",
+        "  timeout is missing, and a Trigger's delivery replaces the Broker's whole: a subscriber"
+        " that hangs is waited for without end, or for 10 minutes",
+        "  fix: add timeout",
+        "1 Trigger, 1 finding",
+    ]
+
+
+def test_lint_with_json_tells_the_same_for_programs(tmp_path: Path) -> None:
+    """One document, and the same exit code."""
+    path = written(tmp_path / "a.yaml", spoilt(), {**DRAFTTOPIC, "metadata": {"name": "fine"}})
+
+    done = run("--json", path)
+
+    (finding,) = json.loads(done.output)["findings"]
+    assert done.exit_code == 1
+    assert json.loads(done.output)["triggers"] == 2
+    assert finding.keys() == {"source", "trigger", "place", "what", "advice"}
+    assert (finding["source"], finding["trigger"]) == (path, "drafttopic")
+    assert json.loads(run("--json", str(ROOT / "triggers")).output)["findings"] == []
+
+
+def test_lint_of_a_directory_reads_what_the_shim_would(tmp_path: Path) -> None:
+    """YAML files, not the kustomization and not what lies below."""
+    written(tmp_path / "a.yaml", spoilt("a"))
+    written(tmp_path / "b.yml", spoilt("b"))
+    (tmp_path / "kustomization.yaml").write_text("kind: [", encoding="utf-8")
+    (tmp_path / "c.txt").write_text("{", encoding="utf-8")
+    (tmp_path / "below").mkdir()
+    written(tmp_path / "below" / "d.yaml", spoilt("d"))
+
+    assert run(str(tmp_path)).output.splitlines()[-1] == "2 Triggers, 2 findings"
+
+
+@pytest.mark.parametrize("form", ["yaml", "json"])
+def test_lint_of_a_pipe_reads_the_list_that_kubectl_prints(form: str) -> None:
+    """As `kubectl get triggers -o yaml | sinks triggers lint -`."""
+    shown = {"apiVersion": "v1", "kind": "List", "items": [spoilt("a"), DRAFTTOPIC]}
+
+    done = run("-", content=json.dumps(shown) if form == "json" else yaml.safe_dump(shown))
+
+    assert done.exit_code == 1
+    assert done.output.splitlines()[0] == "-: a: spec.delivery"
+    assert done.output.splitlines()[-1] == "2 Triggers, 1 finding"
+
+
+def test_lint_of_a_named_pipe_reads_it(tmp_path: Path) -> None:
+    """As `sinks triggers lint <(kubectl get triggers -o yaml)`."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(  # noqa: S603
+        [sys.executable, "-m", "sinks", "triggers", "lint", str(pipe)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        written(pipe, DRAFTTOPIC)
+        output, _ = process.communicate(timeout=60)
+
+    assert (process.returncode, output) == (0, "1 Trigger, 0 findings\n")
+
+
+def test_lint_of_a_whole_overlay_passes_over_other_kinds() -> None:
+    """What stands beside Triggers is not their lint's business; what should be one is."""
+    others = [
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "score-sink"}},
+        {"apiVersion": "eventing.knative.dev/v1", "kind": "Broker", "metadata": {"name": "x"}},
+        {"apiVersion": "eventing.knative.dev/v1beta2", "kind": "EventType"},
+    ]
+    misspelt = {**DRAFTTOPIC, "kind": "Triggers"}
+
+    fine = run("-", content=yaml.safe_dump_all([*others, DRAFTTOPIC]))
+    done = run("-", content=yaml.safe_dump_all([*others, misspelt]))
+
+    assert (fine.exit_code, fine.output) == (0, "1 Trigger, 0 findings\n")
+    assert done.exit_code == 1
+    assert "not a Trigger" in done.output
+
+
+BOMB: Final = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{chr(97 + n)}: &{chr(97 + n)} [{', '.join([f'*{chr(96 + n)}'] * 9)}]\n" for n in range(1, 9)
+)
+UNREADABLE: Final = {
+    "nothing": (b"", "no Trigger in {}"),
+    "no trigger": (b"apiVersion: v1\nkind: Service\n", "no Trigger in {}"),
+    "comments": (b"# nothing\n---\n", "no Trigger in {}"),
+    "no UTF-8": (b"\x7fELF\x02\x01\x01\xff\xfe", "{}: byte 8 is not UTF-8: it is no YAML"),
+    "control characters": (b"a: \x00\x01", "{}: "),
+    "no YAML": (b"kind: [", "{}: while parsing a flow node"),
+    "tabs": (b"a:\n\t- b", "{}: while scanning for the next token"),
+    "a tag of Python": (b"!!python/object:os.system {}", "could not determine a constructor"),
+    "no such day": (b"a: 2026-13-45", "{}: month must be in 1..12"),
+    "too large": (b"#" * (MAX_BYTES + 1), "{}: it is over 4194304 bytes"),
+    "aliases of aliases": (
+        BOMB.encode(),
+        "{}: it has more than 200000 values, with all its aliases",
+    ),
+    "itself": (b"a: &a [*a]", "{}: it has more than 200000 values, with all its aliases"),
+    "deep": (b"[" * 500 + b"]" * 500, "{}: it is nested more than 40 deep"),
+    "deeper than C's stack": (b"[" * 100_000, "{}: it is nested more than 40 deep"),
+}
+
+
+@pytest.mark.parametrize(("content", "told"), UNREADABLE.values(), ids=UNREADABLE)
+def test_lint_of_what_is_no_trigger_says_so_in_one_line(
+    content: bytes, told: str, tmp_path: Path
+) -> None:
+    """Whatever somebody hands in: exit code 2, no traceback, soon."""
+    path = tmp_path / "a.yaml"
+    path.write_bytes(content)
+
+    for done, name in ((run(str(path)), str(path)), (run("-", content=content), "-")):
+        assert done.exit_code == 2
+        assert told.format(name) in done.output
+        assert done.output.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        pytest.param("missing.yaml", "missing.yaml: No such file or directory", id="missing"),
+        pytest.param("empty", "no Trigger in ", id="empty directory"),
+        pytest.param("a.yaml/b", "a.yaml/b: Not a directory", id="below a file"),
+    ],
+)
+def test_lint_of_what_is_not_there_says_so_in_one_line(
+    name: str, told: str, tmp_path: Path
+) -> None:
+    """A path that is wrong is not one without findings."""
+    (tmp_path / "empty").mkdir()
+    written(tmp_path / "a.yaml", DRAFTTOPIC)
+
+    done = run(str(tmp_path / name))
+
+    assert done.exit_code == 2
+    assert told in done.output
+    assert done.output.count("\n") == 1
+
+
+def test_lint_of_standard_input_twice_is_refused() -> None:
+    """The second would find nothing."""
+    done = run("-", "-")
+
+    assert done.exit_code == 2
+    assert "standard input can be read only once" in done.output
+
+
+def test_lint_of_many_triggers_ends_soon() -> None:
+    """As many as fit the limit, all of them feeding one another."""
+    one = {**DRAFTTOPIC, "spec": {**DRAFTTOPIC["spec"], "filters": []}}
+    many = [{**one, "metadata": {"name": f"t{number}"}} for number in range(1000)]
+
+    done = run("-", content=json.dumps({"items": many}))
+
+    assert done.exit_code == 1
+    assert done.output.splitlines()[-1].startswith("1000 Triggers, ")
+
+
+def test_lint_help_shows_an_example_and_the_exit_codes() -> None:
+    """Enough to use it without the documentation."""
+    output = run("--help").output
+
+    assert "kubectl -n event-sinks get triggers -o yaml | sinks triggers lint -" in output
+    assert "Exit code: 0 nothing is wrong, 1 findings, 2 something cannot be read" in output

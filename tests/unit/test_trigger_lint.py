@@ -1,0 +1,463 @@
+"""The lint of Triggers: each way to spoil one is found, at its place and in words."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Final
+
+import pytest
+import yaml
+
+from sinks import inputs, wikis
+from sinks.envelope import event_type
+from sinks.local.processes import ROOT
+from sinks.models import MODELS
+from sinks.trigger_lint.finding import Finding
+from sinks.trigger_lint.known import Known, known_of
+from sinks.trigger_lint.lint import lint
+from sinks.triggers import files
+
+SHIPPED: Final = {
+    path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))
+    for directory in ("triggers", "triggers/optional")
+    for path in files(ROOT / directory)
+}
+CHANGE: Final = "org.wikimedia.mediawiki.page.change.v1"
+SCORE: Final = "org.wikimedia.mediawiki.revision.score.v3"
+PREDICTION: Final = "org.wikimedia.mediawiki.page.prediction_classification_change.v1"
+TAGS: Final = "org.wikimedia.mediawiki.cirrussearch.page_weighted_tags_change.v1"
+
+
+@cache
+def known() -> Known:
+    """What the tables say."""
+    return known_of(MODELS, wikis.load(), {event_type(*read) for read in inputs.load_readers()})
+
+
+def linted(*triggers: Any) -> list[Finding]:
+    """Return what is found in these resources."""
+    return lint([("file.yaml", each) for each in triggers], known())
+
+
+def trigger(name: str = "drafttopic", **spec: Any) -> dict[str, Any]:
+    """A Trigger as it is shipped, but for these members of its spec; None removes one."""
+    made = copy.deepcopy(SHIPPED[name])
+    made["spec"] = {key: each for key, each in {**made["spec"], **spec}.items() if each is not None}
+    return made
+
+
+def delivery(**members: Any) -> dict[str, Any]:
+    """A Trigger whose delivery has these members, or has not got them."""
+    both = {**SHIPPED["drafttopic"]["spec"]["delivery"], **members}
+    return trigger(delivery={key: each for key, each in both.items() if each is not None})
+
+
+def filters(*elements: Any) -> dict[str, Any]:
+    """A Trigger with these filters beside one on the type."""
+    return trigger(filters=[{"exact": {"type": CHANGE}}, *elements])
+
+
+def subscriber(uri: str | None, service: str | None = "score-sink") -> dict[str, Any]:
+    """A Trigger with another subscriber."""
+    ref = {"apiVersion": "v1", "kind": "Service", "name": service} if service else None
+    members = {"ref": ref, "uri": uri}
+    return trigger(subscriber={key: each for key, each in members.items() if each is not None})
+
+
+def without(name: str, *path: str) -> dict[str, Any]:
+    """A shipped Trigger without one member."""
+    made = copy.deepcopy(SHIPPED[name])
+    holder = made
+    for step in path[:-1]:
+        holder = holder[step]
+    del holder[path[-1]]
+    return made
+
+
+# --- what is shipped -----------------------------------------------------------------------------
+
+
+def test_lint_of_the_shipped_triggers_finds_nothing() -> None:
+    """All of them together, as a cluster would have them."""
+    assert len(SHIPPED) == len(MODELS) + 1
+    assert linted(*SHIPPED.values()) == []
+
+
+def test_lint_of_what_a_cluster_adds_finds_nothing() -> None:
+    """Defaults, a namespace and a status are no mistakes of whoever wrote the Trigger."""
+    cluster = trigger(filter={})
+    cluster["metadata"] |= {"namespace": "event-sinks", "uid": "1", "annotations": {"a": "b"}}
+    cluster["spec"]["subscriber"]["ref"]["namespace"] = "event-sinks"
+    cluster["status"] = {"conditions": [{"type": "Ready", "status": "True"}]}
+
+    assert linted(cluster) == []
+
+
+def test_lint_of_equal_names_in_two_namespaces_finds_nothing() -> None:
+    """`kubectl get triggers -A` shows both."""
+    other = trigger()
+    other["metadata"] = {**other["metadata"], "namespace": "other"}
+
+    assert linted(trigger(), other) == []
+
+
+# --- one Trigger ---------------------------------------------------------------------------------
+
+
+DELIVERY: Final[Mapping[str, tuple[Any, str, str, str]]] = {
+    "none": (
+        trigger(delivery=None),
+        "spec.delivery",
+        "there is no delivery",
+        "deadLetterSink, retry, backoffPolicy, backoffDelay, timeout",
+    ),
+    "empty": (trigger(delivery={}), "spec.delivery", "there is no delivery", "add one"),
+    **{
+        f"without {name}": (
+            delivery(**{name: None}),
+            "spec.delivery",
+            f"{name} is missing, and a Trigger's delivery replaces the Broker's whole",
+            f"add {name}",
+        )
+        for name in ("deadLetterSink", "retry", "backoffPolicy", "backoffDelay", "timeout")
+    },
+    "egress without its dead-letter sink": (
+        without("egress", "spec", "delivery", "deadLetterSink"),
+        "spec.delivery",
+        "deadLetterSink is missing",
+        "add deadLetterSink",
+    ),
+    "dead-letter sink of nobody": (
+        delivery(deadLetterSink={}),
+        "spec.delivery.deadLetterSink",
+        "it names nobody",
+        "name a Service with ref",
+    ),
+    "misspelt": (
+        delivery(retries=3),
+        "spec.delivery.retries",
+        "there is no such member",
+        "one of deadLetterSink, retry",
+    ),
+    "negative retry": (delivery(retry=-1), "spec.delivery.retry", "-1 is no number", "0 or more"),
+    "retry as text": (delivery(retry="3"), "spec.delivery.retry", "'3' is no number", "as 3"),
+    "retry as truth": (delivery(retry=True), "spec.delivery.retry", "True is no number", "as 3"),
+    "policy": (
+        delivery(backoffPolicy="Exponential"),
+        "spec.delivery.backoffPolicy",
+        "'Exponential' is no policy",
+        "one of exponential, linear",
+    ),
+    "plain seconds": (
+        delivery(backoffDelay="5s"),
+        "spec.delivery.backoffDelay",
+        "'5s' is no duration",
+        "PT5S",
+    ),
+    "a number": (delivery(timeout=600), "spec.delivery.timeout", "600 is no duration", "PT5S"),
+    "no unit": (delivery(timeout="PT"), "spec.delivery.timeout", "'PT' is no duration", "PT5S"),
+    "hundredths": (
+        delivery(backoffDelay="PT0.05S"),
+        "spec.delivery.backoffDelay",
+        "PT0.05S has more than tenths of a second, which Knative drops",
+        "tenths of a second at most",
+    ),
+}
+FILTERS: Final[Mapping[str, tuple[Any, str, str, str]]] = {
+    "and for all": (
+        filters({"and": [{"exact": {"wikiid": "enwiki"}}]}),
+        "spec.filters[1]",
+        "dialect 'and' is not one of exact, prefix, suffix, all, any, not",
+        "write all for and",
+    ),
+    "or for any, inside": (
+        filters({"not": {"or": [{"exact": {"wikiid": "enwiki"}}]}}),
+        "spec.filters[1].not",
+        "dialect 'or' is not one of",
+        "write any for or",
+    ),
+    "startsWith for prefix": (
+        filters({"any": [{"startsWith": {"wikiid": "en"}}]}),
+        "spec.filters[1].any[0]",
+        "dialect 'startsWith' is not one of",
+        "write prefix for startsWith",
+    ),
+    "an unknown dialect": (
+        filters({"regex": {"wikiid": "en.*"}}),
+        "spec.filters[1]",
+        "dialect 'regex' is not one of",
+        "write exact, prefix, suffix, all, any or not",
+    ),
+    "cesql": (
+        filters({"cesql": "wikiid = 'enwiki'"}),
+        "spec.filters[1]",
+        "dialect 'cesql' is not one of",
+        "the shim knows no CESQL",
+    ),
+    "two dialects in one element": (
+        filters({"exact": {"wikiid": "enwiki"}, "prefix": {"source": "/mediawiki/"}}),
+        "spec.filters[1]",
+        "an element of filters has exactly one dialect",
+        "write an element for each dialect",
+    ),
+    "an empty value": (
+        trigger(filters=[{"exact": {"type": ""}}]),
+        "spec.filters[0]",
+        "exact with an empty value: Knative would let everything pass",
+        "texts in quotes that are not empty",
+    ),
+    "an upper-case name": (
+        filters({"all": [{"exact": {"wikiID": "enwiki"}}]}),
+        "spec.filters[1].all[0]",
+        "exact: 'wikiID' is no attribute name (a-z, 0-9)",
+        "in lower case",
+    ),
+    "a name with an underscore": (
+        filters({"exact": {"wiki_id": "enwiki"}}),
+        "spec.filters[1]",
+        "exact: 'wiki_id' is no attribute name (a-z, 0-9)",
+        "in lower case",
+    ),
+    "a value that is no text": (
+        filters({"exact": {"namespaceid": 0}}),
+        "spec.filters[1]",
+        "exact: the value of namespaceid has to be text, in quotes",
+        "texts in quotes",
+    ),
+    "an object for the list": (
+        trigger(filters={"exact": {"type": CHANGE}}),
+        "spec.filters",
+        "spec.filters has to be a list",
+        "begin elements with a dash",
+    ),
+    "filter beside filters": (
+        trigger(filter={"attributes": {"type": CHANGE}}),
+        "spec.filter",
+        "filters is there too, so this is not looked at",
+        "move its conditions into filters",
+    ),
+    "none": (trigger(filters=None), "spec.filters", "no condition: events of all types", "type"),
+    "an empty list": (trigger(filters=[]), "spec.filters", "no condition: events of all", "type"),
+    "older without a value": (
+        trigger(filters=None, filter={"attributes": {"type": ""}}),
+        "spec.filters",
+        "no condition: events of all types come",
+        "add exact with the type",
+    ),
+    "no type": (
+        trigger(filters=[{"exact": {"wikiid": "enwiki"}}]),
+        "spec.filters",
+        "no condition on type: events of all types come, replies too",
+        "add exact with the type",
+    ),
+    "a type in one of two ways": (
+        trigger(filters=[{"any": [{"exact": {"type": CHANGE}}, {"exact": {"wikiid": "enwiki"}}]}]),
+        "spec.filters",
+        "no condition on type",
+        "add exact with the type",
+    ),
+    "a type that is excluded": (
+        trigger(filters=[{"not": {"exact": {"type": SCORE}}}]),
+        "spec.filters",
+        "no condition on type",
+        "add exact with the type",
+    ),
+    "an unknown type": (
+        trigger(filters=[{"exact": {"type": "org.wikimedia.mediawiki.page.change.v2"}}]),
+        "spec.filters[0].exact",
+        "no event's type is org.wikimedia.mediawiki.page.change.v2",
+        f"is {CHANGE} meant?",
+    ),
+    "the beginning of no type": (
+        trigger(filters=[{"prefix": {"type": "wikimedia."}}]),
+        "spec.filters[0].prefix",
+        "no event's type begins with wikimedia.",
+        "one of org.wikimedia.mediawiki.",
+    ),
+    "older, an unknown type": (
+        trigger(filters=None, filter={"attributes": {"type": "page.change"}}),
+        "spec.filter.attributes",
+        "no event's type is page.change",
+        "org.wikimedia.mediawiki.",
+    ),
+    "an unknown wiki": (
+        filters({"any": [{"exact": {"wikiid": "enwki"}}]}),
+        "spec.filters[1].any[0].exact",
+        "no event's wikiid is enwki",
+        "is enwiki meant?",
+    ),
+    "an unknown model": (
+        filters({"not": {"exact": {"model": "drafttopics"}}}),
+        "spec.filters[1].not.exact",
+        "no event's model is drafttopics",
+        "is drafttopic meant?",
+    ),
+    "Python's True": (
+        filters({"exact": {"isredirect": "False"}}),
+        "spec.filters[1].exact",
+        "no event's isredirect is False",
+        "is false meant?",
+    ),
+    "an unknown attribute": (
+        filters({"exact": {"pagechangekinds": "edit"}}),
+        "spec.filters[1].exact",
+        "no event has the attribute pagechangekinds",
+        "is pagechangekind meant?",
+    ),
+}
+SUBSCRIBERS: Final[Mapping[str, tuple[Any, str, str, str]]] = {
+    "an unknown row": (
+        subscriber("/models/drafttopik"),
+        "spec.subscriber.uri",
+        "/models/drafttopik names no row",
+        "/models/ and one of article-country, ",
+    ),
+    "a slash too many": (
+        subscriber("/models/drafttopic/"),
+        "spec.subscriber.uri",
+        "/models/drafttopic/ names no row",
+        "/models/",
+    ),
+    "no path": (subscriber(None), "spec.subscriber.uri", "it names no row", "/models/"),
+    "no slash": (
+        subscriber("models/drafttopic"),
+        "spec.subscriber.uri",
+        "models/drafttopic does not begin with a slash",
+        "/models/drafttopic",
+    ),
+    "a URL": (
+        subscriber("http://score-sink.events/models/drafttopic", None),
+        "spec.subscriber.uri",
+        "is absolute: it holds in one namespace only",
+        "name the Service with ref",
+    ),
+    "nobody": (
+        trigger(subscriber={}),
+        "spec",
+        "subscriber needs a ref to a v1 Service",
+        "neither Knative nor the shim",
+    ),
+}
+OTHERS: Final[Mapping[str, tuple[Any, str, str, str]]] = {
+    "no Broker": (trigger(broker=None), "spec.broker", "it names no Broker", "broker: default"),
+    "a misspelt member": (
+        trigger(filtres=[]),
+        "spec",
+        "spec has no filtres",
+        "neither Knative nor the shim takes it like this",
+    ),
+    "another version": (
+        {**trigger(), "apiVersion": "eventing.knative.dev/v1beta1"},
+        "spec",
+        "apiVersion has to be eventing.knative.dev/v1",
+        "neither",
+    ),
+    "another kind": ({**trigger(), "kind": "Triger"}, "spec", "not a Trigger", "neither"),
+    "a list": ([1, 2], "spec", "not a Trigger", "neither"),
+    "no name": (without("drafttopic", "metadata", "name"), "spec", "metadata.name is missing", ""),
+}
+SPOILT: Final = {**DELIVERY, **FILTERS, **SUBSCRIBERS, **OTHERS}
+
+
+@pytest.mark.parametrize(("spoilt", "place", "what", "advice"), SPOILT.values(), ids=SPOILT)
+def test_lint_of_a_spoilt_trigger_finds_just_that(
+    spoilt: Any, place: str, what: str, advice: str
+) -> None:
+    """One finding: its place, what is wrong and what to do."""
+    (found,) = [each for each in linted(spoilt) if "comes back" not in each.what]
+
+    assert (found.source, found.place) == ("file.yaml", place)
+    assert what in found.what
+    assert advice in found.advice
+
+
+def test_lint_tells_everything_that_is_wrong_at_once() -> None:
+    """Nobody has to mend one thing to hear of the next; Triggers keep their order."""
+    bad = trigger(filters=[{"and": []}, {"exact": {"type": CHANGE, "wikiid": "x"}}], delivery=None)
+    second = subscriber("/models/none")
+
+    found = [(each.trigger, each.place) for each in linted(bad, second, [])]
+
+    assert found == [
+        ("drafttopic", "spec.filters[0]"),
+        ("drafttopic", "spec.filters[1].exact"),
+        ("drafttopic", "spec.delivery"),
+        ("drafttopic", "spec.subscriber.uri"),
+        ("drafttopic", "metadata.name"),
+        ("resource 3", "spec"),
+    ]
+
+
+def test_lint_of_control_characters_shows_them_harmlessly() -> None:
+    """What a file says does not reach a terminal as it is."""
+    bad = delivery(backoffPolicy="\x1b[2J")
+    bad["metadata"]["name"] = "a\nb"
+
+    (found,) = linted(bad)
+
+    assert (found.trigger, found.what) == ("a\\x0ab", "'\\x1b[2J' is no policy")
+
+
+# --- replies that come back ----------------------------------------------------------------------
+
+
+def on(name: str, row: str, *types: str, **conditions: str) -> dict[str, Any]:
+    """A Trigger that takes events of these types to a row."""
+    exact = [{"exact": {"type": each, **conditions}} for each in types]
+    made = trigger(filters=[{"any": exact}])
+    made["metadata"] = {"name": name}
+    made["spec"]["subscriber"] = {**made["spec"]["subscriber"], "uri": f"/models/{row}"}
+    return made
+
+
+def test_lint_of_a_reply_that_feeds_its_own_trigger_finds_it() -> None:
+    """The row replies what its own Trigger asks for."""
+    (found,) = linted(on("a", "drafttopic", CHANGE, SCORE))
+
+    assert (found.trigger, found.place) == ("a", "spec.filters")
+    assert found.what == "what its row replies passes its own filters, and comes back without end"
+    assert "which differs from that of the reply" in found.advice
+
+
+@pytest.mark.parametrize(
+    ("condition", "circle"),
+    [
+        pytest.param({"model": "drafttopic"}, True, id="its own model"),
+        pytest.param({"model": "goodfaith"}, False, id="another model"),
+        pytest.param({"source": "/models/drafttopic"}, True, id="its own source"),
+        pytest.param({"stream": "mediawiki.revision-score-test"}, True, id="the test stream"),
+        pytest.param({"stream": "mediawiki.revision_score_goodfaith"}, False, id="another stream"),
+        pytest.param({"wikiid": "zh_yuewiki"}, True, id="some wiki"),
+        pytest.param({"pagechangekind": "edit"}, False, id="what no reply has"),
+    ],
+)
+def test_lint_of_a_narrower_trigger_looks_at_what_a_reply_says(
+    condition: dict[str, str], circle: bool
+) -> None:
+    """Its type alone decides nothing: the other attributes of the reply are looked at too."""
+    assert bool(linted(on("a", "drafttopic", SCORE, **condition))) == circle
+
+
+def test_lint_of_a_circle_through_several_triggers_tells_the_way() -> None:
+    """Each alone is fine; together they never end. One that only listens is not in it."""
+    steps = [
+        on("a", "drafttopic", CHANGE, TAGS),
+        on("b", "outlink-topic-model", SCORE),
+        on("c", "article-country-tags", PREDICTION),
+    ]
+
+    assert [linted(each) for each in steps] == [[], [], []]
+    (found,) = linted(*steps, SHIPPED["egress"], SHIPPED["drafttopic"])
+    assert (found.trigger, found.what) == ("a", "replies run in a circle: a -> b -> c -> a")
+
+
+def test_lint_of_triggers_of_two_brokers_finds_no_circle() -> None:
+    """A reply goes to the Broker that the event came from, and to no other."""
+    one, other = on("a", "drafttopic", PREDICTION), on("b", "outlink-topic-model", SCORE)
+    assert len(linted(one, other)) == 1
+
+    other["spec"]["broker"] = "other"
+
+    assert linted(one, other) == []
