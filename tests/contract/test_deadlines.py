@@ -6,10 +6,7 @@ is one sentence here, and the sentence is what fails.
 
 from __future__ import annotations
 
-import gc
 import re
-import runpy
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,6 +22,7 @@ from sinks.score_settings import ScoreSettings
 from sinks.shim_settings import ShimSettings
 from sinks.upstreams import CONNECT_TIMEOUT_SECONDS
 from sinks.wsgi_request import BODY_SECONDS
+from tests.gunicorn_conf import served
 
 # Of other parties, in seconds.
 # operations-deployment-charts, eventgate-main: MediaWiki's own time-out for it.
@@ -35,6 +33,8 @@ EVENTGATE_KEEPS_IDLE: Final = 5
 CHANGEPROP_WAITS: Final = 7 * 60
 # Knative's Kafka Broker and sources, data plane: per attempt where no `timeout` is set.
 KAFKA_WAITS: Final = 600
+# For the way to a sink and back, beside what the sink itself takes.
+KAFKA_SPARES: Final = 10
 # knative/eventing, pkg/channel/fanout: all attempts of a delivery in the in-memory channel.
 CHANNEL_WAITS: Final = 15 * 60
 # Go, net/http, DefaultTransport.IdleConnTimeout: Knative's dispatchers and the queue-proxy.
@@ -235,6 +235,15 @@ def test_trigger_timeout_contains_an_attempt_and_the_delivery_of_its_reply(name:
 
 
 @pytest.mark.parametrize("name", SCORES)
+def test_trigger_timeout_on_kafka_contains_an_attempt_and_10_s(name: str) -> None:
+    """The Kafka Broker stores a reply and does not wait for egress: an attempt is the sink's own
+    deadline, and its answer has 10 s to arrive."""
+    less, more = SCORE_SHARE + KAFKA_SPARES, POLICIES[name].timeout
+
+    assert less < more, f"{name}: an attempt ends before its Trigger gives up: {less:g}, {more:g} s"
+
+
+@pytest.mark.parametrize("name", SCORES)
 def test_trigger_attempts_and_the_reply_fit_the_channel(name: str) -> None:
     """After 15 minutes the channel answers 500 itself, and everything begins again."""
     less = all_attempts(name) + followed(name)
@@ -255,18 +264,6 @@ def test_trigger_of_the_egress_outlasts_an_eventgate_that_restarts() -> None:
     )
 
 
-def served(monkeypatch: pytest.MonkeyPatch, environ: Mapping[str, str]) -> dict[str, Any]:
-    """What gunicorn.conf.py sets in an environment."""
-    for name in ("EVENT_DEADLINE_SECONDS", "MAX_IN_FLIGHT", "MAX_BODY_BYTES", "PORT", "LOG_LEVEL"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
-    try:
-        return runpy.run_path(str(ROOT / "gunicorn.conf.py"))
-    finally:
-        gc.enable()  # the file switches it off, for the process that it is meant for
-
-
 @pytest.mark.parametrize(
     ("environ", "longest"),
     [
@@ -279,11 +276,9 @@ def served(monkeypatch: pytest.MonkeyPatch, environ: Mapping[str, str]) -> dict[
         pytest.param({"EVENT_DEADLINE_SECONDS": "soon"}, SHIM_SHARE, id="wrong-setting"),
     ],
 )
-def test_server_stops_later_than_the_longest_event(
-    monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], longest: float
-) -> None:
+def test_server_stops_later_than_the_longest_event(environ: dict[str, str], longest: float) -> None:
     """On SIGTERM an event that has just begun still gets its answer, and time to be sent it."""
-    grace = served(monkeypatch, environ)["graceful_timeout"]
+    grace = served(environ)["graceful_timeout"]
 
     assert grace > longest + OWN_WORK, (
         f"a stopping server waits for the event in work: {grace:g} s against {longest:g} s"
@@ -291,11 +286,9 @@ def test_server_stops_later_than_the_longest_event(
 
 
 @pytest.mark.parametrize("environ", [{}, {"EVENT_DEADLINE_SECONDS": "1"}], ids=["none", "short"])
-def test_server_keeps_idle_connections_longer_than_go(
-    monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]
-) -> None:
+def test_server_keeps_idle_connections_longer_than_go(environ: dict[str, str]) -> None:
     """The side that closes first must be the client, or a request meets a closed connection."""
-    keepalive = served(monkeypatch, environ)["keepalive"]
+    keepalive = served(environ)["keepalive"]
 
     assert keepalive > GO_KEEPS_IDLE, (
         f"Go closes an idle connection before the server does: {keepalive:g} s"
@@ -303,11 +296,9 @@ def test_server_keeps_idle_connections_longer_than_go(
 
 
 @pytest.mark.parametrize("in_flight", ["1", "1000", "100000"])
-def test_server_accepts_more_connections_than_events(
-    monkeypatch: pytest.MonkeyPatch, in_flight: str
-) -> None:
+def test_server_accepts_more_connections_than_events(in_flight: str) -> None:
     """What is over MAX_IN_FLIGHT has to be accepted to be told to come again."""
-    connections = served(monkeypatch, {"MAX_IN_FLIGHT": in_flight})["worker_connections"]
+    connections = served({"MAX_IN_FLIGHT": in_flight})["worker_connections"]
 
     assert connections >= int(in_flight) + 16, (
         f"room for the answers to surplus events: {connections} against {in_flight}"

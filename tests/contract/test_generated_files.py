@@ -7,7 +7,6 @@ import subprocess
 import sys
 
 import pytest
-import yaml
 
 from sinks.local.processes import ROOT
 
@@ -44,16 +43,6 @@ def test_make_streams_writes_the_kept_file(form: str) -> None:
     target = makefile.partition("\nstreams:")[2].partition("\n\n")[0]
 
     assert f"-m sinks streams --format {form} > {KEPT[form]}" in target
-
-
-def test_component_of_eventing_lists_its_files() -> None:
-    """What is generated is applied with the rest of the component."""
-    folder = ROOT / "manifests" / "components" / "eventing"
-    component = yaml.safe_load((folder / "kustomization.yaml").read_text(encoding="utf-8"))
-
-    others = {path.name for path in folder.iterdir()} - {"kustomization.yaml"}
-    assert component["kind"] == "Component"
-    assert set(component["resources"]) == others
 
 
 def test_streams_without_a_format_is_markdown_and_with_another_a_usage_error() -> None:

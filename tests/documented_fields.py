@@ -1,0 +1,54 @@
+"""A strict check of Knative's resources against the fields that it documents.
+
+Knative's own programs keep silent about most misspelt fields: several kinds let unknown ones pass.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tests.knative_fields import DOCUMENTED
+
+
+def undocumented(resource: Mapping[str, Any]) -> list[str]:
+    """Return one line for each field that Knative does not document, or not with such a value.
+
+    resource: of a kind of Knative; one that is not in the table is a problem itself.
+    """
+    kind = f"{resource.get('apiVersion')} {resource.get('kind')}"
+    fields = DOCUMENTED.get(kind)
+    if fields is None:
+        return [f"{kind}: not a kind in the table"]
+    return list(_wrong(dict(resource), {"apiVersion": str, "kind": str, **fields}, ""))
+
+
+def _wrong(value: Any, wanted: Any, path: str) -> Iterator[str]:
+    if isinstance(wanted, dict):
+        if not isinstance(value, dict):
+            yield f"{path}: has to be an object"
+            return
+        for name, member in value.items():
+            inner = wanted.get(name, wanted.get("*"))
+            where = f"{path}.{name}" if path else str(name)
+            if inner is None:
+                yield f"{where}: not a documented field"
+            else:
+                yield from _wrong(member, inner, where)
+    elif isinstance(wanted, list):
+        if not isinstance(value, list):
+            yield f"{path}: has to be a list"
+            return
+        for index, element in enumerate(value):
+            yield from _wrong(element, wanted[0], f"{path}[{index}]")
+    elif not _is(value, wanted):
+        yield f"{path}: {value!r} is not a documented value"
+
+
+def _is(value: Any, wanted: Any) -> bool:
+    if isinstance(wanted, frozenset):
+        return value in wanted
+    if isinstance(wanted, re.Pattern):
+        return isinstance(value, str) and wanted.fullmatch(value) is not None
+    return type(value) is wanted
