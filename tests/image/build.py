@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.image.base import NAME, import_base
-from tests.image.engine import HOME, ROOT, Engine, Failed, opened, say
+from tests.image.engine import HOME, ROOT, Engine, opened, say
+from tests.machine import Failed
 
 _REPOSITORY: Final = "localhost/knative-event-sinks"
 # All file times of the image, so that the same inputs make the same image; later than the base's.

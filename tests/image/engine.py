@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.image.namespaces import own_mounts
+from tests.machine import Failed, install
 
 ROOT: Final = Path(__file__).parents[2]
 HOME: Final = ROOT / ".cache" / "image"
@@ -53,15 +54,6 @@ tmp_dir = "/run/containers/libpod"
 network_backend = "netavark"
 network_config_dir = "/run/containers/networks"
 """
-
-
-class Failed(RuntimeError):
-    """What could not be done, in one line; `output` is what the command said about it."""
-
-    def __init__(self, what: str, output: str = "") -> None:
-        super().__init__(what)
-        self.output = output
-        self.add_note(output)
 
 
 def say(text: str) -> None:
@@ -109,7 +101,7 @@ def opened() -> Iterator[Engine]:
     """
     if os.geteuid():
         raise Failed("needs root, for namespaces, mounts and packages")
-    _install()
+    install(PACKAGES, say)
     HOME.mkdir(parents=True, exist_ok=True)
     with open(HOME / "lock", "wb") as lock:
         try:
@@ -129,28 +121,6 @@ def opened() -> Iterator[Engine]:
             yield engine
         finally:
             _clean(engine)
-
-
-def _install() -> None:
-    query = ["dpkg-query", "-W", "-f", "${db:Status-Status} ${Package}\n", *PACKAGES]
-    if not shutil.which("apt-get") or not shutil.which("dpkg-query"):
-        raise Failed("needs Debian's apt, for " + " ".join(PACKAGES))
-    listed = subprocess.run(query, capture_output=True, text=True, check=False)  # noqa: S603
-    present = listed.stdout.splitlines()
-    missing = [name for name in PACKAGES if f"installed {name}" not in present]
-    if not missing:
-        return
-    say("installing " + " ".join(missing))
-    for step in (["update"], ["install", "-y", "--no-install-recommends", *missing]):
-        done = subprocess.run(  # noqa: S603
-            ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120", *step],  # noqa: S607
-            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise Failed(f"apt-get {step[0]} ended with {done.returncode}", done.stderr)
 
 
 def _begin_anew_when_large(storage: Path) -> None:

@@ -36,19 +36,21 @@ def own_mounts(shown: Mapping[str, Path]) -> None:
 
 
 @contextmanager
-def network(process: int | None = None) -> Iterator[None]:
-    """Be in the network of a process, or in a new one that is only loopback, until the block ends.
+def network(of: int | Path | None = None) -> Iterator[None]:
+    """Be in another network until the block ends.
+
+    of: a process that is in it, or its file; None: a new one that is only loopback.
 
     Threads and processes that are started in the block are in that network too, and stay there.
     """
     with open("/proc/thread-self/ns/net", "rb") as before:
-        if process is None:
+        if of is None:
             _call("unshare", _NETWORK)
         else:
-            with open(f"/proc/{process}/ns/net", "rb") as theirs:
+            with open(of if isinstance(of, Path) else f"/proc/{of}/ns/net", "rb") as theirs:
                 _call("setns", theirs.fileno(), _NETWORK)
         try:
-            if process is None:
+            if of is None:
                 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
                     fcntl.ioctl(any_socket, _SET_FLAGS, struct.pack("16sh22x", b"lo", _UP))
             yield

@@ -7,9 +7,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.machine import Failed, install
 from tests.soak.processes import Broken
-
-_LOCK = ("-o", "DPkg::Lock::Timeout=120")  # another installation may be under way
 
 
 @contextlib.contextmanager
@@ -30,17 +29,13 @@ def unmount(path: Path) -> None:
 
 def faketime() -> Path:
     """Return the library that makes the clock jump; Debian's package is installed if need be."""
-    if not (found := _libraries()):
-        _command("apt-get", "-q", *_LOCK, "update")
-        _command("apt-get", "-q", *_LOCK, "install", "-y", "libfaketime")
-        found = _libraries()
-    if not found:
-        raise Broken("libfaketime is not there: install it, on Debian the package libfaketime")
+    try:
+        install(["libfaketime"], print)
+    except Failed as error:
+        raise Broken(f"the soak {error}: {error.output.strip()}") from error
+    if not (found := sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))):
+        raise Broken("libfaketime is installed, and its library is not below /usr/lib")
     return found[0]
-
-
-def _libraries() -> list[Path]:
-    return sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
 
 
 def _command(*command: str) -> None:
