@@ -4,6 +4,10 @@ SHELL := bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
+# Files of tests that run at a time: most wait, so it may be more than there are processors.
+WORKERS ?= 3
+# A start reads bytecode, as in production; a shell without it would have each start compile anew.
+unexport PYTHONDONTWRITEBYTECODE
 COMPILE := $(BIN)/uv pip compile -q --generate-hashes --no-annotate --no-header \
   --python-version 3.11 --python-platform x86_64-manylinux_2_28
 
@@ -20,8 +24,8 @@ up: .venv/ready ## leave the whole pipeline running on its ports until Ctrl-C
 	@$(BIN)/python -m sinks.local up
 
 .PHONY: test
-test: .venv/ready ## unit and contract tests; loopback only
-	@$(BIN)/python -m pytest
+test: .venv/ready ## unit and contract tests, WORKERS files at a time; loopback only
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: interop
 interop: .venv/ready ## other CloudEvents SDKs read what we write, foreign sinks are probed; installs them
@@ -35,6 +39,10 @@ image: .venv/ready ## build the real image without a registry (Debian, root), an
 soak: .venv/ready ## faults everywhere for two minutes and more, nothing lost; SOAK_EVENTS, SOAK_SEED (Debian, root)
 	@$(BIN)/python -m tests.soak
 	@status=0; $(BIN)/python -m tests.soak --mutant || status=$$?; [[ $$status == 1 ]]
+
+.PHONY: e2e
+e2e: .venv/ready ## Knative's real control and data plane with the manifests applied; builds it once (Debian, root)
+	@$(BIN)/python -m tests.e2e
 
 .PHONY: lint
 lint: .venv/ready ## ruff (rules and format) and hadolint

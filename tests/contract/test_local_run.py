@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -41,9 +43,12 @@ def run(samples: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_run_good_samples_accounts_for_all_and_exits_0(tmp_path: Path) -> None:
-    """A scored and an ignored event are both accounted for, and shown with what came of them."""
+    """Scored, ignored and rejected events are all accounted for, with what came of the first two:
+    what can never be handled has come to its end."""
     for name in ("page_change_edit", "page_change_canary"):
         shutil.copy(ROOT / f"tests/data/events/{name}.json", tmp_path)
+    future = factories.page_change(**{"$schema": "/mediawiki/page/change/2.0.0"})
+    (tmp_path / "future.json").write_text(json.dumps(future))
 
     done = run(tmp_path)
 
@@ -64,8 +69,8 @@ def test_run_good_samples_accounts_for_all_and_exits_0(tmp_path: Path) -> None:
         ("wiki_not_deployed", "reverted"),
     ]
     assert done.stdout.splitlines()[-1] == (
-        f"2 in, 2 accounted: {made} replied, {made} relayed, {len(ignored)} ignored,"
-        " 0 rejected, 0 deferred"
+        f"3 in, 3 accounted: {made} replied, {made} relayed, {len(ignored)} ignored,"
+        " 1 rejected, 0 deferred"
     )
 
 
@@ -96,27 +101,21 @@ def test_run_deferred_event_exits_1(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1].startswith("1 in, 0 accounted:")
 
 
-def test_run_rejected_event_is_accounted_and_exits_0(tmp_path: Path) -> None:
-    """What can never be handled has come to its end."""
-    document = factories.page_change(**{"$schema": "/mediawiki/page/change/2.0.0"})
-    (tmp_path / "future.json").write_text(json.dumps(document))
-
-    done = run(tmp_path)
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines()[-1] == (
-        "1 in, 1 accounted: 0 replied, 0 relayed, 0 ignored, 1 rejected, 0 deferred"
-    )
+def held(port: int) -> socket.socket:
+    """Take a port; whoever else has it, such as a run of another test, gives it back in seconds."""
+    limit = time.monotonic() + 60
+    while True:
+        try:
+            return listen(port)
+        except OSError:
+            if time.monotonic() > limit:  # whoever has it keeps it, which is the same to `up`
+                return listen()
+            time.sleep(0.2)
 
 
 def test_up_port_taken_says_which_and_exits_1() -> None:
     """Without its known port a curl line of README would reach something else."""
-    try:
-        holder = listen(PORTS["eventgate"])
-    except OSError:  # somebody holds it already, which is the same to `up`
-        holder = listen()
-
-    with holder:
+    with held(PORTS["eventgate"]):
         done = subprocess.run(  # noqa: S603
             [sys.executable, "-m", "sinks.local", "up"],
             cwd=ROOT,

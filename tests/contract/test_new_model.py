@@ -49,8 +49,9 @@ OF_ALL_ROWS = (
 
 def with_row(copy: Path) -> Path:
     """Copy the project, with the row and nothing else of the new model."""
-    # Where this project is itself a copy that has got the pieces, they are left out first.
-    unwanted = shutil.ignore_patterns("__pycache__", NAME, f"{NAME}.yaml")
+    # Where this project is itself a copy that has got the pieces, they are left out first. Bytecode
+    # comes along, but for what is just being written: to compile all of it again takes long.
+    unwanted = shutil.ignore_patterns("*.pyc.*", NAME, f"{NAME}.yaml")
     for name in COPIED:
         shutil.copytree(ROOT / name, copy / name, ignore=unwanted)
     for name in COPIED_FILES:

@@ -30,13 +30,13 @@ from tests.upstream import Behave, Received, Reply, Upstream
 
 MAX_IN_FLIGHT = 20
 CONNECTIONS = 100
-LARGE = 200  # connections with a body of MAX_BODY_BYTES each
+LARGE = 100  # connections with a body of MAX_BODY_BYTES each
 MAX_BODY_BYTES = 4 * 2**20
 # More than an idle sink has: MAX_BYTES of bodies, and what is made of them. Without a limit the
-# LARGE bodies alone are 800 MiB.
+# LARGE bodies alone are 400 MiB.
 MOST_MEMORY = 256 * 2**20
 WAIT_SECONDS = 30.0
-# For 800 MiB to be sent, and most of it to be read in vain, on a machine that has other work.
+# For 400 MiB to be sent, and most of it to be read in vain, on a machine that has other work.
 LONG_WAIT_SECONDS = 150.0
 
 
@@ -178,7 +178,7 @@ class LargeSenders:
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
 def test_overload_by_large_bodies_keeps_memory_bounded(chunked: bool, tmp_path: Path) -> None:
-    """200 senders of 4 MiB each, before a predictor that hangs: as many as fit are in work, all
+    """100 senders of 4 MiB each, before a predictor that hangs: as many as fit are in work, all
     others are told to come again, small events go on meanwhile, and memory has its bound."""
     fitting = MAX_BYTES // MAX_BODY_BYTES
     with ExitStack() as stack:
