@@ -1,8 +1,8 @@
 """Knative's Trigger filters as predicates on an event.
 
 Semantics of Knative Eventing's own Go filters (pkg/eventfilter/subscriptionsapi) behind a Broker:
-attributes are compared as text; a missing extension fails; the optional core attributes are the
-empty text when missing; times are in UTC; an empty list filters nothing.
+attributes are compared as text; one that is missing fails, but for `time`; times are in UTC; an
+empty list filters nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from sinks.timestamp import utc_time
 Filter = Callable[[Event], bool]
 
 _NAME = re.compile(r"[a-z][a-z0-9]*")
-_EMPTY_WHEN_MISSING = ("subject", "dataschema", "datacontenttype")
 _OTHER_NAMES = {"schemaurl": "dataschema", "datamediatype": "datacontenttype"}
 # The second is CloudEvents 0.3's: Knative knows the name, and never a value.
 _CONSTANTS = {"specversion": "1.0", "datacontentencoding": ""}
@@ -126,9 +125,9 @@ def _value(event: Event, name: str) -> str | None:
     value = event.attributes.get(attribute)
     if attribute == "time":
         return _NO_TIME if value is None else _go_time(value)
-    if value is None:
-        return "" if attribute in _EMPTY_WHEN_MISSING else None
-    return value.partition(";")[0].strip() if name == "datamediatype" else value
+    if name == "datamediatype" and value is not None:
+        return value.partition(";")[0].strip()
+    return value
 
 
 def _go_time(time: str) -> str:
