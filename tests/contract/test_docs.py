@@ -42,7 +42,7 @@ CURLS = [command for command in COMMANDS if command.startswith("curl ")]
 CONSOLE = "".join(re.findall(r"```console\n(.*?)```", README, re.DOTALL)).splitlines()
 KIT = [line.removeprefix("$ ") for line in CONSOLE if line.startswith("$ ")]
 SHOWN = [line for line in CONSOLE if not line.startswith("$ ")]
-MAKES = sorted(set(re.findall(r"`?make ([a-z]+)`?", README)))
+MAKES = sorted(set(re.findall(r"`?make ([a-z0-9]+)`?", README)))
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +120,7 @@ def test_readme_commands_are_make_targets_or_curl_lines() -> None:
 
     assert others == ["make run", "make test"]
     assert all(re.search(rf" {command}( \|\||$)", ci, re.MULTILINE) for command in others)
+    assert "e2e" in MAKES
     assert [name for name in MAKES if not re.search(rf"^{name}:", makefile, re.MULTILINE)] == []
 
 
@@ -133,8 +134,11 @@ def test_settings_table_lists_what_settings_read() -> None:
 
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
 def test_docs_page_sets_only_what_settings_read(path: Path) -> None:
-    """What a page tells people to set, as `NAME=value`, is a variable of ours."""
-    named = set(re.findall(r"\b([A-Z_]{6,})=", path.read_text(encoding="utf-8")))
+    """What a page tells people to set, as `NAME=value`, is a variable of ours, or one that its own
+    commands export."""
+    page = path.read_text(encoding="utf-8")
+    own = set(re.findall(r"\b([A-Z_]+)=", "".join(re.findall(r"^export .*", page, re.MULTILINE))))
+    named = set(re.findall(r"\b([A-Z_]{6,})=", page)) - own
 
     assert named - VARIABLES == set()
 

@@ -1,0 +1,107 @@
+"""The overlay dev with the component `authentication`, on a Knative that authenticates.
+
+Knative's feature is one for the whole cluster, so this is for the end of a run: what knows no
+tokens gets no events any more.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from sinks.local.processes import ROOT
+from tests.e2e import eventing
+from tests.e2e.api import Object
+from tests.e2e.overlay import Applied, rolled_out
+from tests.e2e.scripted import EVENTING
+from tests.e2e.waiting import until
+
+ISSUER: Final = "https://kubernetes.default.svc.cluster.local"
+_SECONDS: Final = 90.0
+# Kind -> what its status says once Knative has an identity for it.
+_IDENTITIES: Final = (
+    (EVENTING, "Trigger", "auth"),
+    (EVENTING, "Broker", "policies"),
+    ("sources.knative.dev/v1", "SinkBinding", "oidcTokenSecretName"),
+)
+_POLICIES: Final = "eventing.knative.dev/v1alpha1"
+# The latter are what Knative makes of the former; no garbage collector runs here.
+_ROUTING: Final = (
+    *("triggers.eventing.knative.dev", "brokers.eventing.knative.dev"),
+    *("subscriptions.messaging.knative.dev", "inmemorychannels.messaging.knative.dev"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    """An overlay whose callers all have to show tokens."""
+
+    overlay: Applied
+
+    def settings(self, sink: str) -> Mapping[str, str]:
+        """Return the variables of a sink, from its ConfigMap."""
+        api, namespace = self.overlay.cluster.api, self.overlay.namespace
+        spec = api.get("apps/v1", "Deployment", sink, namespace)["spec"]["template"]["spec"]
+        name = spec["containers"][0]["envFrom"][0]["configMapRef"]["name"]
+        data: Mapping[str, str] = api.get("v1", "ConfigMap", name, namespace)["data"]
+        return data
+
+    def token(self, account: str, audience: str, namespace: str = "") -> str:
+        """Return the cluster's own token of a service account, which is made if there is none."""
+        api, within = self.overlay.cluster.api, namespace or self.overlay.namespace
+        metadata = {"name": account, "namespace": within}
+        api.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
+        return api.token_for(account, within, audiences=[audience])
+
+
+def authenticated(dev: Applied, directory: Path) -> Authenticated:
+    """Switch the feature on, apply the component, and return when all is rolled out.
+
+    Broker and Triggers are made anew. Knative 1.20 replaces the Subscription of a Trigger that is
+    changed, and if many are at once, some of the old ones stay in the channel: they have no
+    identity, and fail for ever.
+
+    directory: where the kustomization is written that takes the component.
+    """
+    api, namespace = dev.cluster.api, dev.namespace
+    for kind in _ROUTING:
+        dev.cluster.kubectl("delete", kind, "--all", "--namespace", namespace, "--timeout=60s")
+    features = {"name": "config-features", "namespace": eventing.NAMESPACE}
+    api.patch(_config_map(features), {"data": {"authentication-oidc": "enabled"}})
+    # Everywhere else the cluster itself puts this into every namespace.
+    root = {"name": "kube-root-ca.crt", "namespace": namespace}
+    api.apply(_config_map(root) | {"data": {"ca.crt": dev.cluster.api_ca.read_text()}})
+    kustomization = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [os.path.relpath(ROOT / "manifests/overlays/dev", directory)],
+        "components": [os.path.relpath(ROOT / "manifests/components/authentication", directory)],
+    }
+    (directory / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    dev.cluster.kubectl("apply", "--server-side", "--force-conflicts", "-k", str(directory))
+    for api_version, kind, told in _IDENTITIES:
+        until(
+            lambda each=(api_version, kind, told): _all_tell(dev, *each),
+            _SECONDS,
+            f"status.{told} of every {kind}",
+        )
+    for policy in api.list(_POLICIES, "EventPolicy", namespace):
+        dev.cluster.ready(_POLICIES, "EventPolicy", policy["metadata"]["name"], namespace, _SECONDS)
+    for trigger in api.list(EVENTING, "Trigger", namespace):
+        dev.cluster.ready(EVENTING, "Trigger", trigger["metadata"]["name"], namespace, _SECONDS)
+    rolled_out(dev)
+    return Authenticated(dev)
+
+
+def _all_tell(dev: Applied, api_version: str, kind: str, told: str) -> bool:
+    objects = dev.cluster.api.list(api_version, kind, dev.namespace)
+    return all(each.get("status", {}).get(told) for each in objects)
+
+
+def _config_map(metadata: Mapping[str, Any]) -> Object:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": dict(metadata)}

@@ -1,0 +1,100 @@
+"""Nothing that was acknowledged is lost, and nothing else is acknowledged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, Final
+
+import pytest
+import requests
+import yaml
+from requests.adapters import HTTPAdapter
+
+from sinks import cloudevent, envelope, inputs
+from sinks.cloudevent import Message
+from sinks.local.processes import ROOT
+from tests.e2e.changes import item_moved, published_id
+from tests.e2e.cluster import Cluster
+from tests.e2e.counterparts import Counterparts
+from tests.e2e.letters import Letters
+from tests.e2e.overlay import Applied
+from tests.e2e.places import NODE
+from tests.e2e.scripted import ScriptedBroker
+from tests.e2e.sender import send_all
+from tests.e2e.subscribers import serving
+from tests.e2e.waiting import until
+
+ROW: Final = "revertrisk-wikidata"
+TRIGGERS: Final = (ROW, "egress")
+FILTER: Final = "mt-broker-filter"
+EVENTS: Final = 2000
+FIRST: Final = 2_000_000
+AT_ONCE: Final = 64
+SCHEMAS: Final = "https://schema.wikimedia.org/repositories/primary/jsonschema"
+
+
+@pytest.fixture
+def broker(cluster: Cluster, dev: Applied) -> Iterator[ScriptedBroker]:
+    """A Broker with two Triggers as they are shipped, to the sinks of the overlay.
+
+    With all of them each event would cost the filter sixteen calls that come to nothing.
+    """
+    shipped = [yaml.safe_load((ROOT / f"triggers/{name}.yaml").read_text()) for name in TRIGGERS]
+    for each in shipped:
+        for part in (each["spec"]["subscriber"], each["spec"]["delivery"]["deadLetterSink"]):
+            part["ref"]["namespace"] = dev.namespace
+    with serving(NODE) as subscribers:
+        made = ScriptedBroker.made(cluster, "e2e-loss", subscribers)
+        made.use(*shipped)
+        yield made
+
+
+def as_from_the_shim(change: dict[str, Any], readers: inputs.Readers) -> Message:
+    """Return the event that the shim makes of a change."""
+    parsed = inputs.parse(change, readers)
+    event = envelope.page_change_event(parsed, change, SCHEMAS, "binary")
+    return cloudevent.encode(event, "binary")
+
+
+def published(counterparts: Counterparts) -> list[str]:
+    """`meta.id` of everything that came to EventGate."""
+    return [json.loads(body)["meta"]["id"] for body in counterparts.posted()]
+
+
+def test_filter_killed_twice_under_2000_events_loses_none(
+    cluster: Cluster, dev: Applied, counterparts: Counterparts, broker: ScriptedBroker
+) -> None:
+    """What the filter had in work is delivered again, after the shipped Trigger's ten seconds.
+
+    From the Broker to EventGate nothing is stored: each sender waits until all of that is done.
+    """
+    changes = [item_moved(FIRST + number) for number in range(EVENTS)]
+    wanted = {published_id(change, ROW) for change in changes}
+    readers = inputs.load_readers()
+    session = requests.Session()
+    session.mount("http://", HTTPAdapter(pool_maxsize=AT_ONCE))
+    messages = [as_from_the_shim(change, readers) for change in changes]
+    posts = [
+        partial(session.post, broker.url, each.body, headers=each.headers, timeout=60)
+        for each in messages
+    ]
+    before = len(counterparts.posted())
+    with ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(send_all, posts, AT_ONCE)
+        for share in (0.3, 0.6):
+            until(
+                lambda share=share: len(counterparts.posted()) - before > share * EVENTS,
+                120,
+                f"{share:.0%} of the events to be published",
+            )
+            cluster.restart(FILTER)
+        sent = sending.result()
+
+    ids = published(counterparts)[before:]
+    assert wanted - set(ids) == set()
+    assert set(ids) <= wanted
+    assert max(each.seconds for each in sent) > 10  # the kills have met some in work
+    assert Letters(dev).listed("--row", ROW, "--since", "5m") == []
