@@ -1,27 +1,48 @@
-"""A strict check of Knative's resources against the fields that it documents.
+"""A strict check of resources: Kubernetes' own by its schemas, Knative's by what it documents.
 
 Knative's own programs keep silent about most misspelt fields: several kinds let unknown ones pass.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from functools import cache
+from typing import Any, Final
+
+import kubernetes_validate
 
 from tests.knative_fields import DOCUMENTED
 
+# The API server of `make e2e`.
+_KUBERNETES: Final = "1.33"
+
 
 def undocumented(resource: Mapping[str, Any]) -> list[str]:
-    """Return one line for each field that Knative does not document, or not with such a value.
+    """Return a line for each field that nobody documents, or not with such a value.
 
-    resource: of a kind of Knative; one that is not in the table is a problem itself.
+    resource: of a kind of Kubernetes, of which the first such field is told; or of Knative, where a
+        kind that is not in the table is a problem itself.
     """
     kind = f"{resource.get('apiVersion')} {resource.get('kind')}"
+    if ".knative.dev/" not in kind:
+        somewhere = {**resource, "metadata": {**resource["metadata"], "namespace": "any"}}
+        return [*_invalid(json.dumps(somewhere))]
     fields = DOCUMENTED.get(kind)
     if fields is None:
         return [f"{kind}: not a kind in the table"]
     return list(_wrong(dict(resource), {"apiVersion": str, "kind": str, **fields}, ""))
+
+
+@cache
+def _invalid(text: str) -> tuple[str, ...]:
+    """What Kubernetes' schema says against an object; cached, as most are in several overlays."""
+    try:
+        kubernetes_validate.validate(json.loads(text), _KUBERNETES, strict=True)
+    except (kubernetes_validate.ValidationError, kubernetes_validate.SchemaNotFoundError) as error:
+        return (str(error.message),)
+    return ()
 
 
 def _wrong(value: Any, wanted: Any, path: str) -> Iterator[str]:

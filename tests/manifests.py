@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -94,6 +95,13 @@ def generated(objects: Objects, kind: str, name: str) -> Any:
     return found.get(name) or next(
         each for hashed, each in found.items() if hashed.rpartition("-")[0] == name
     )
+
+
+def seconds(duration: str) -> int:
+    """Return the seconds of an ISO 8601 duration such as PT10M."""
+    match = re.fullmatch(r"PT(?=\d)(?:(\d+)M)?(?:(\d+)S)?", duration)
+    assert match, duration
+    return 60 * int(match[1] or 0) + int(match[2] or 0)
 
 
 def pod_of(deployment: Object) -> dict[str, Any]:

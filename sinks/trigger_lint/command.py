@@ -51,7 +51,7 @@ def lint_command(paths: tuple[str, ...], as_json: bool) -> None:
             resources = read(paths or _SHIPPED)
         except Unreadable as error:
             raise ended(str(error)) from None
-        input_types = {event_type(*read) for read in inputs.load_readers()}
+        input_types = {event_type(*each) for each in inputs.load_readers()}
         findings = lint(resources, known_of(MODELS, wikis.load(), input_types))
         if as_json:
             shown = [finding.as_dict() for finding in findings]

@@ -108,7 +108,7 @@ def _popped(values: list[Any]) -> Iterator[Any]:
 
 def _of_another_kind(resource: Any) -> bool:
     """Whether it is a resource that stands beside Triggers: what a whole overlay renders to."""
-    if not isinstance(resource, dict) or "Trigger" == resource.get("kind"):
+    if not isinstance(resource, dict) or resource.get("kind") == "Trigger":
         return False
     version, kind = resource.get("apiVersion"), resource.get("kind")
     named = isinstance(version, str) and isinstance(kind, str)

@@ -6,7 +6,7 @@ is one sentence here, and the sentence is what fails.
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from sinks.shim_settings import ShimSettings
 from sinks.upstreams import CONNECT_TIMEOUT_SECONDS
 from sinks.wsgi_request import BODY_SECONDS
 from tests.gunicorn_conf import served
+from tests.manifests import OVERLAYS, overlay, seconds, settings_of
 
 # Of other parties, in seconds.
 # operations-deployment-charts, eventgate-main: MediaWiki's own time-out for it.
@@ -73,28 +74,23 @@ class Policy:
         return sum(self.backoff * 2.0**attempt for attempt in range(self.retry))
 
 
-def seconds(duration: str) -> float:
-    """Return the seconds of an ISO 8601 duration such as PT10M."""
-    match = re.fullmatch(r"PT(?:(\d+)M)?(?:(\d+)S)?", duration)
-    assert match is not None and match.group(0) != "PT", duration
-    return 60 * int(match[1] or 0) + int(match[2] or 0)
-
-
-def policies() -> dict[str, Policy]:
-    """The delivery of every Trigger that is shipped, by its name."""
+def policies(resources: Iterable[Any]) -> dict[str, Policy]:
+    """The delivery of every Trigger among some resources, by its name."""
     found = {}
-    for path in sorted(ROOT.glob("triggers/**/*.yaml")):
-        trigger: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if trigger["kind"] == "Trigger":
-            delivery = trigger["spec"]["delivery"]
+    for each in resources:
+        if each["kind"] == "Trigger":
+            delivery = each["spec"]["delivery"]
             assert delivery["backoffPolicy"] == "exponential"
-            found[trigger["metadata"]["name"]] = Policy(
+            found[each["metadata"]["name"]] = Policy(
                 delivery["retry"], seconds(delivery["backoffDelay"]), seconds(delivery["timeout"])
             )
     return found
 
 
-POLICIES = policies()
+POLICIES = policies(
+    yaml.safe_load(path.read_text(encoding="utf-8"))
+    for path in sorted(ROOT.glob("triggers/**/*.yaml"))
+)
 EGRESS_POLICY = POLICIES["egress"]
 SCORES = sorted(POLICIES.keys() - {"egress"})
 
@@ -222,6 +218,22 @@ RELATIONS: Final = [
 def test_deadlines_nest(less: float, more: float, sentence: str) -> None:
     """What waits has more time than all that it waits for."""
     assert less < more, f"{sentence}: {less:g} s against {more:g} s"
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_overlay_has_the_times_that_nest(name: str) -> None:
+    """An environment changes no deadline and no Trigger's delivery: all that is said here holds."""
+    wanted = {
+        "http-shim": SHIM_SHARE,
+        "score-sink": SCORE_SHARE,
+        "egress-sink": EGRESS_SHARE,
+        "deadletter-sink": LETTERS.event_deadline_seconds,
+    }
+
+    has = {sink: settings_of(overlay(name), sink).event_deadline_seconds for sink in wanted}
+
+    assert has == wanted
+    assert policies(overlay(name)).items() <= POLICIES.items()
 
 
 @pytest.mark.parametrize("name", SCORES)

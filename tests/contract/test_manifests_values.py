@@ -100,7 +100,7 @@ def test_streams_that_may_be_published_to_are_those_of_the_routed_rows(name: str
 
     streams = {row.test_stream if settings.stream_names == "test" else row.stream for row in rows}
 
-    assert settings.egress_streams == streams
+    assert settings.egress_streams == streams, "EGRESS_STREAMS of the overlay, or of a component"
     written = "EGRESS_STREAMS" in variables(name, "egress-sink")
     assert written == (not name.startswith("dev"))
 
