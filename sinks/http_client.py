@@ -115,14 +115,20 @@ class HttpClient:
             self._observe(time.perf_counter() - begun)
 
     def _authorization(self) -> dict[str, str]:
+        if self._token_file is None:
+            return {}
         try:
-            return authorization_of(self._token_file)
+            if shown := authorization_of(self._token_file):
+                return shown
+            problem = "is not there"
         except UnreadableToken as error:
-            raise Unavailable(
-                "upstream_unavailable",
-                f"the token for {self._upstream} {error}: look at {self._token_file}",
-                stage=self._upstream,
-            ) from None
+            problem = str(error)
+        # Never without it: a refusal would be for good.
+        raise Unavailable(
+            "upstream_unavailable",
+            f"the token for {self._upstream} {problem}: look at {self._token_file}",
+            stage=self._upstream,
+        )
 
 
 def blame(upstream: Stage, error: SinkError, response: requests.Response, text: str) -> SinkError:

@@ -83,9 +83,13 @@ def test_subscriber_and_dead_letter_sink_get_the_token_as_it_is_now(shim: Shim) 
     assert shown == [[f"Bearer {TOKEN}", "Bearer another"]] * 2
 
 
-def test_subscriber_is_not_called_under_no_name(shim: Shim) -> None:
+@pytest.mark.parametrize("content", ["two words", None], ids=["unreadable", "gone"])
+def test_subscriber_is_not_called_under_no_name(shim: Shim, content: str | None) -> None:
     """With a token that cannot be shown the caller repeats: the event is not at fault."""
-    shim.token.write_text("two words")
+    if content is None:
+        shim.token.unlink()
+    else:
+        shim.token.write_text(content)
 
     reply = shim.post()
 
