@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import pytest
+from click.testing import CliRunner
 
+from sinks.cli import main
 from sinks.local.processes import ROOT, clean_env
 from tests.changeprop import PRODUCTION
 from tests.factories import merged, revision_score
@@ -41,7 +43,14 @@ class Files(NamedTuple):
         return [json.loads(line) for line in text.splitlines()]
 
 
-def run(*arguments: str | Path, stdin: bytes = b"") -> Done:
+def run(*arguments: str | Path) -> Done:
+    """Run it in this process: a start takes longer than most comparisons."""
+    done = CliRunner().invoke(main, ["compare", *map(str, arguments)], prog_name="sinks")
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
+    return Done(done.exit_code, done.stdout, done.stderr)
+
+
+def process(*arguments: str | Path, stdin: bytes = b"") -> Done:
     """Run it as a person would."""
     done = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-m", "sinks", "compare", *map(str, arguments)],
@@ -78,7 +87,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
 
 def test_shadow_run_has_no_findings_and_exit_code_0(files: Files) -> None:
     """All that differs is known, and named."""
-    done = run(files.today, files.ours)
+    done = process(files.today, files.ours)
 
     # Seven rules' edits, three creations, and the tags of article-country's two.
     assert (done.code, done.err) == (0, "")
@@ -114,7 +123,7 @@ def test_score_that_differs_is_a_finding_and_exit_code_1(files: Files, tmp_path:
     over = {"scores": {"drafttopic": {"probability": {"STEM.STEM*": 0.84118}}}}
     ours = write(tmp_path / "ours.ndjson", merged(first, over), *others)
 
-    done = run(files.today, ours)
+    done = process(files.today, ours)
 
     assert done.code == 1
     assert "finding: differs: 1 drafttopic /scores/drafttopic/probability/*" in done.out
@@ -141,7 +150,7 @@ def test_standard_input_as_eventstreams_sends_it_is_read(files: Files) -> None:
         for line in files.today.read_text(encoding="utf-8").splitlines()
     )
 
-    done = run("-", files.ours, stdin=sent.encode())
+    done = process("-", files.ours, stdin=sent.encode())
 
     assert (done.code, done.err) == (0, "")
 
@@ -203,7 +212,7 @@ def test_many_events_take_seconds(tmp_path: Path) -> None:
         )
     begun = time.monotonic()
 
-    done = run(*paths)
+    done = process(*paths)
 
     assert done.out.splitlines()[-1].startswith(f"{MANY} pairs: 0 equal, {MANY} as expected")
     assert time.monotonic() - begun < SECONDS_FOR_MANY

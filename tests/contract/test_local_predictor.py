@@ -21,10 +21,10 @@ from typing import Any
 import pytest
 import requests
 
+from sinks.local.processes import START_SECONDS
 from tests.sixteen import ADDED
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 20.0
 ISVC = "enwiki-drafttopic"
 REV_ID = 1300200300
 NEAR = 1352700001

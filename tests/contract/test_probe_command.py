@@ -166,7 +166,7 @@ def run(*args: str, env: Mapping[str, str] | None = None, cwd: Path = ROOT) -> D
 
 
 def invoke(*args: str) -> Done:
-    """Run the command in this process, for what is over before anything happens."""
+    """Run the command in this process: a start takes longer than most probes."""
     begun = time.monotonic()
     result = CliRunner().invoke(main, ["contract", "probe", *args], prog_name="sinks")
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
@@ -301,7 +301,7 @@ def test_probe_finding_says_what_who_and_what_to_do_and_exits_1(sinks: dict[str,
 
 def test_probe_quiet_leaves_out_what_is_fine(sinks: dict[str, Running]) -> None:
     """Who mends a sink looks at what is left to do."""
-    done = run(sinks["get_answered"].url, *SCORE, "--quiet")
+    done = invoke(sinks["get_answered"].url, *SCORE, "--quiet")
 
     assert done.code == FOUND
     assert [line[:4] for line in done.out.splitlines() if not line.startswith(" ")] == [
@@ -318,7 +318,7 @@ def test_probe_sink_that_refuses_its_good_event_is_told_once(
     sinks: dict[str, Running], path: str, fix: str
 ) -> None:
     """Hundreds of findings would say the same in other words, and hide what is wrong."""
-    done = run(sinks[UNDAMAGED].url + path, *ANY)
+    done = invoke(sinks[UNDAMAGED].url + path, *ANY)
 
     assert done.code == FOUND
     assert done.out.count("FAIL") == done.out.count("error: good_event_refused") == 1
@@ -329,7 +329,7 @@ def test_probe_sink_that_refuses_its_good_event_is_told_once(
 @pytest.mark.parametrize("row", ["event_binary", "body_slow", "body_sent_whole_too_large"])
 def test_probe_show_tells_what_a_row_sends_and_sends_nothing(row: str) -> None:
     """A finding can be understood without reading the tables."""
-    done = run("http://127.0.0.1:1", *SCORE, "--show", row)
+    done = invoke("http://127.0.0.1:1", *SCORE, "--show", row)
 
     assert (done.code, done.err) == (GOOD, "")
     assert done.out.startswith(f"{row}: ")
@@ -343,7 +343,7 @@ def test_probe_junit_of_before_is_kept_where_nobody_answers(tmp_path: Path) -> N
     junit = tmp_path / "probe.xml"
     junit.write_text("before")
 
-    done = run("http://127.0.0.1:1", *SCORE, "--junit", str(junit))
+    done = invoke("http://127.0.0.1:1", *SCORE, "--junit", str(junit))
 
     assert done.code == USAGE
     assert junit.read_text() == "before"
@@ -378,7 +378,7 @@ def test_probe_json_and_junit_say_the_same(sinks: dict[str, Running], tmp_path: 
 
 def test_probe_expected_row_is_another_rows_is_found(good: str) -> None:
     """A Trigger that names the wrong row would publish to the wrong stream."""
-    done = run(f"{good}/models/drafttopic", "--as", "any-processor", "--expect-row", "damaging")
+    done = invoke(f"{good}/models/drafttopic", "--as", "any-processor", "--expect-row", "damaging")
 
     assert done.code == FOUND
     assert "error: prediction_invalid at /meta/stream" in done.out
@@ -396,7 +396,7 @@ def test_probe_text_of_the_sink_cannot_reach_the_terminal(tmp_path: Path) -> Non
         sock.sendall(head + body)
 
     with served(handle) as url:
-        done = run(url, *ANY, "--timeout", "2", "--junit", str(tmp_path / "probe.xml"))
+        done = invoke(url, *ANY, "--timeout", "2", "--junit", str(tmp_path / "probe.xml"))
 
     assert done.code == FOUND
     assert not CODES.search(done.out)
@@ -418,7 +418,7 @@ def test_probe_own_event_and_token_are_sent_and_the_token_is_not_told(
 
     with Proxy(sinks["get_answered"]) as proxy:
         files = ("--event", str(event), "--token-file", str(token))
-        done = run(proxy.url, *SCORE, *files, "--json")
+        done = invoke(proxy.url, *SCORE, *files, "--json")
 
     said = [bytes(each).lower() for each in proxy.asked]
     whole = [each for each in said if b"ce-specversion" in each and b"\r\n\r\n" in each]
@@ -530,9 +530,9 @@ def test_probe_without_yes_makes_no_connection() -> None:
     with served(connections.append) as url:
         elsewhere = url.replace("127.0.0.1", "0.0.0.0")  # noqa: S104
 
-        refused = run(elsewhere, *ANY)
+        refused = invoke(elsewhere, *ANY)
         asked_without = len(connections)
-        asked = run(elsewhere, *ANY, "--yes")
+        asked = invoke(elsewhere, *ANY, "--yes")
 
     assert_one_clear_line(refused, "--yes")
     assert asked_without == 0
@@ -612,7 +612,7 @@ def test_probe_nobody_there_is_one_clear_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 
-    done = run(f"http://127.0.0.1:{port}", *SCORE)
+    done = invoke(f"http://127.0.0.1:{port}", *SCORE)
 
     assert_one_clear_line(done, f"cannot connect to 127.0.0.1:{port}", "start the sink")
 
@@ -623,7 +623,7 @@ def test_probe_nobody_there_is_one_clear_line() -> None:
 def test_probe_sink_that_dies_is_one_clear_line(sinks: dict[str, Running], last: bytes) -> None:
     """A sink that goes away has neither passed nor failed what was still to come."""
     with Proxy(sinks[UNDAMAGED], dies_at=last) as proxy:
-        done = run(proxy.url, *SCORE)
+        done = invoke(proxy.url, *SCORE)
 
     assert done.code == USAGE
     assert done.err.startswith("Error: cannot connect to 127.0.0.1:")
@@ -635,7 +635,7 @@ def test_probe_sink_that_dies_is_one_clear_line(sinks: dict[str, Running], last:
 def test_probe_sink_that_hangs_later_is_left(sinks: dict[str, Running]) -> None:
     """Three rows without an answer and one good event more: then it is gone."""
     with Proxy(sinks[UNDAMAGED], hangs_at=b"/no/such/path") as proxy:
-        done = run(proxy.url, *SCORE, "--timeout", "0.3")
+        done = invoke(proxy.url, *SCORE, "--timeout", "0.3")
 
     assert done.code == USAGE
     assert "nothing within 0.3 s" in done.err
@@ -673,7 +673,7 @@ def test_probe_https_of_an_unknown_authority_is_one_clear_line(secure: tuple[str
     """Nobody is asked who cannot show who he is."""
     url, _ = secure
 
-    assert_one_clear_line(run(url, *SCORE), "certificate verify failed")
+    assert_one_clear_line(invoke(url, *SCORE), "certificate verify failed")
 
 
 def test_probe_https_and_http_mistaken_is_one_clear_line(
@@ -682,8 +682,8 @@ def test_probe_https_and_http_mistaken_is_one_clear_line(
     """The wrong scheme is a wrong URL."""
     url, pem = secure
 
-    assert_one_clear_line(run(url.replace("https:", "http:"), *SCORE))
-    assert_one_clear_line(run(good.replace("http:", "https:"), *SCORE, "--ca-file", str(pem)))
+    assert_one_clear_line(invoke(url.replace("https:", "http:"), *SCORE))
+    assert_one_clear_line(invoke(good.replace("http:", "https:"), *SCORE, "--ca-file", str(pem)))
 
 
 # --- terminals, pipes and signals ---------------------------------------------------------------

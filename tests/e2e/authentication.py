@@ -17,6 +17,7 @@ import yaml
 from sinks.local.processes import ROOT
 from tests.e2e import eventing
 from tests.e2e.api import Object
+from tests.e2e.channel import wait_complete
 from tests.e2e.overlay import Applied, rolled_out
 from tests.e2e.scripted import EVENTING
 from tests.e2e.waiting import until
@@ -94,6 +95,7 @@ def authenticated(dev: Applied, directory: Path) -> Authenticated:
         dev.cluster.ready(_POLICIES, "EventPolicy", policy["metadata"]["name"], namespace, _SECONDS)
     for trigger in api.list(EVENTING, "Trigger", namespace):
         dev.cluster.ready(EVENTING, "Trigger", trigger["metadata"]["name"], namespace, _SECONDS)
+    wait_complete(api, namespace)
     rolled_out(dev)
     return Authenticated(dev)
 

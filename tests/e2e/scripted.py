@@ -11,6 +11,7 @@ from typing import Any, Final
 import requests
 
 from tests.e2e.api import Object
+from tests.e2e.channel import wait_complete
 from tests.e2e.cluster import Cluster
 from tests.e2e.subscribers import Subscribers
 from tests.e2e.waiting import until
@@ -54,6 +55,7 @@ class ScriptedBroker:
             self.cluster.api.apply({**each, "metadata": here})
         for each in made:
             self.cluster.ready(EVENTING, "Trigger", each["metadata"]["name"], self.namespace)
+        wait_complete(self.cluster.api, self.namespace)
         self.settle()
 
     def settle(self) -> None:
