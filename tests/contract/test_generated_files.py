@@ -7,7 +7,9 @@ import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner, Result
 
+from sinks.cli import main
 from sinks.local.processes import ROOT
 
 KEPT = {
@@ -17,13 +19,8 @@ KEPT = {
 }
 
 
-def made(form: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "sinks", "streams", "--format", form],
-        cwd=ROOT,
-        capture_output=True,
-        check=False,
-    )
+def made(form: str) -> Result:
+    return CliRunner().invoke(main, ["streams", "--format", form], prog_name="sinks")
 
 
 @pytest.mark.parametrize("form", KEPT)
@@ -31,9 +28,11 @@ def test_kept_file_is_what_the_command_makes(form: str) -> None:
     """Whoever changes a row, a wiki or what is deployed regenerates what tells of them."""
     done = made(form)
 
-    assert (done.returncode, done.stderr) == (0, b"")
+    assert (done.exit_code, done.stderr_bytes) == (0, b"")
     kept = (ROOT / KEPT[form]).read_bytes()
-    assert kept == done.stdout, f"{KEPT[form]} is not current: run `make streams`, and commit it"
+    assert kept == done.stdout_bytes, (
+        f"{KEPT[form]} is not current: run `make streams`, and commit it"
+    )
 
 
 @pytest.mark.parametrize("form", KEPT)
@@ -51,10 +50,10 @@ def test_streams_without_a_format_is_markdown_and_with_another_a_usage_error() -
         [sys.executable, "-m", "sinks", "streams"], cwd=ROOT, capture_output=True, check=False
     )
 
-    assert usual.stdout == made("markdown").stdout
+    assert usual.stdout == made("markdown").stdout_bytes
     wrong = made("html")
-    assert wrong.returncode == 2
-    assert b"'markdown', 'wikitext', 'event-types'" in wrong.stderr
+    assert wrong.exit_code == 2
+    assert "'markdown', 'wikitext', 'event-types'" in wrong.stderr
 
 
 def test_streams_into_a_closed_pipe_ends_quietly() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +23,6 @@ from tests.e2e.overlay import Applied, rolled_out
 from tests.e2e.scripted import EVENTING
 from tests.e2e.waiting import until
 
-ISSUER: Final = "https://kubernetes.default.svc.cluster.local"
 _SECONDS: Final = 90.0
 # Kind -> what its status says once Knative has an identity for it.
 _IDENTITIES: Final = (
@@ -86,11 +86,8 @@ def authenticated(dev: Applied, directory: Path) -> Authenticated:
     (directory / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
     dev.cluster.kubectl("apply", "--server-side", "--force-conflicts", "-k", str(directory))
     for api_version, kind, told in _IDENTITIES:
-        until(
-            lambda each=(api_version, kind, told): _all_tell(dev, *each),
-            _SECONDS,
-            f"status.{told} of every {kind}",
-        )
+        all_tell = partial(_all_tell, dev, api_version, kind, told)
+        until(all_tell, _SECONDS, f"status.{told} of every {kind}")
     for policy in api.list(_POLICIES, "EventPolicy", namespace):
         dev.cluster.ready(_POLICIES, "EventPolicy", policy["metadata"]["name"], namespace, _SECONDS)
     for trigger in api.list(EVENTING, "Trigger", namespace):

@@ -7,11 +7,21 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.cluster import Cluster, running
+from tests.e2e.fixtures_failures import hopeless, pytest_collection_modifyitems
 from tests.e2e.fixtures_sinks import applied, counterparts, dev, engine, kubelet, token
 from tests.e2e.node import is_inside
 from tests.tools import teller
 
-__all__ = ["applied", "counterparts", "dev", "engine", "kubelet", "token"]
+__all__ = [
+    "applied",
+    "counterparts",
+    "dev",
+    "engine",
+    "hopeless",
+    "kubelet",
+    "pytest_collection_modifyitems",
+    "token",
+]
 
 
 @pytest.fixture(scope="session")

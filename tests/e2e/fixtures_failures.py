@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import pytest
 import requests
 
-from tests.e2e.changes import talk_page_edited
+from tests.e2e.changes import talk_page_edited, typed
 from tests.e2e.overlay import Applied
 from tests.e2e.sender import Sent, send
 
@@ -36,11 +37,12 @@ class Hopeless:
 
 @pytest.fixture(scope="session")
 def hopeless(dev: Applied) -> Iterator[Hopeless]:
-    """Sent when this is first asked for; given up 70 s later."""
+    """Sent to the Broker when this is first asked for; given up 70 s later."""
     change = talk_page_edited("hywiki", _NOT_READY)
-    url = f"{dev.url('http-shim')}/events"
+    event, url = typed(change), dev.broker_url
+    post = partial(requests.post, url, event.body, headers=event.headers, timeout=100)
     with ThreadPoolExecutor(1) as pool:
-        sending = pool.submit(send, lambda: requests.post(url, json=change, timeout=100))
+        sending = pool.submit(send, post)
         yield Hopeless(change, sending)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Final
 
 import pytest
 import requests
 
 from tests.e2e.authentication import Authenticated, authenticated
-from tests.e2e.changes import published_id, talk_page_edited
+from tests.e2e.changes import published, published_id, talk_page_edited
 from tests.e2e.counterparts import Counterparts
 from tests.e2e.letters import Letters
 from tests.e2e.overlay import Applied
@@ -147,8 +146,3 @@ def to_shim(secured: Authenticated, change: dict[str, object]) -> None:
     headers = {"Authorization": f"Bearer {secured.token(SOURCE, audience)}"}
     url = f"{secured.overlay.url('http-shim')}/events"
     send(lambda: requests.post(url, json=change, headers=headers, timeout=60))
-
-
-def published(counterparts: Counterparts) -> list[str]:
-    """`meta.id` of everything that came to EventGate."""
-    return [json.loads(body)["meta"]["id"] for body in counterparts.posted()]

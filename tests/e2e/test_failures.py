@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 import requests
 
-from tests.e2e.changes import published_id, talk_page_edited
+from tests.e2e.changes import published, published_id, talk_page_edited
 from tests.e2e.channel import subscribers
 from tests.e2e.cluster import Cluster
 from tests.e2e.counterparts import Counterparts
@@ -59,12 +59,6 @@ def predictions(counterparts: Counterparts, rev_id: int) -> int:
     """How often the predictor was asked about a revision."""
     asked = [each.body for each in counterparts.asked() if each.method == "POST"]
     return sum(json.loads(body).get("rev_id") == rev_id for body in asked)
-
-
-def published(counterparts: Counterparts, rev_id: int) -> list[str]:
-    """`meta.id` of all that was published about a revision."""
-    documents: list[dict[str, Any]] = [json.loads(body) for body in counterparts.posted()]
-    return [each["meta"]["id"] for each in documents if each.get("rev_id") == rev_id]
 
 
 def test_predictor_down_is_repeated_kept_replayed_and_published_under_the_same_id(

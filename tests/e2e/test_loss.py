@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import pytest
 import requests
 import yaml
 from requests.adapters import HTTPAdapter
 
-from sinks import cloudevent, envelope, inputs
-from sinks.cloudevent import Message
 from sinks.local.processes import ROOT
-from tests.e2e.changes import item_moved, published_id
+from tests.e2e.changes import item_moved, published, published_id, typed
 from tests.e2e.cluster import Cluster
 from tests.e2e.counterparts import Counterparts
 from tests.e2e.letters import Letters
@@ -33,7 +30,6 @@ FILTER: Final = "mt-broker-filter"
 EVENTS: Final = 2000
 FIRST: Final = 2_000_000
 AT_ONCE: Final = 64
-SCHEMAS: Final = "https://schema.wikimedia.org/repositories/primary/jsonschema"
 
 
 @pytest.fixture
@@ -52,18 +48,6 @@ def broker(cluster: Cluster, dev: Applied) -> Iterator[ScriptedBroker]:
         yield made
 
 
-def as_from_the_shim(change: dict[str, Any], readers: inputs.Readers) -> Message:
-    """Return the event that the shim makes of a change."""
-    parsed = inputs.parse(change, readers)
-    event = envelope.page_change_event(parsed, change, SCHEMAS, "binary")
-    return cloudevent.encode(event, "binary")
-
-
-def published(counterparts: Counterparts) -> list[str]:
-    """`meta.id` of everything that came to EventGate."""
-    return [json.loads(body)["meta"]["id"] for body in counterparts.posted()]
-
-
 def test_filter_killed_twice_under_2000_events_loses_none(
     cluster: Cluster, dev: Applied, counterparts: Counterparts, broker: ScriptedBroker
 ) -> None:
@@ -73,23 +57,21 @@ def test_filter_killed_twice_under_2000_events_loses_none(
     """
     changes = [item_moved(FIRST + number) for number in range(EVENTS)]
     wanted = {published_id(change, ROW) for change in changes}
-    readers = inputs.load_readers()
     session = requests.Session()
     session.mount("http://", HTTPAdapter(pool_maxsize=AT_ONCE))
-    messages = [as_from_the_shim(change, readers) for change in changes]
     posts = [
         partial(session.post, broker.url, each.body, headers=each.headers, timeout=60)
-        for each in messages
+        for each in map(typed, changes)
     ]
     before = len(counterparts.posted())
+
+    def is_published(share: float) -> bool:
+        return len(counterparts.posted()) - before > share * EVENTS
+
     with ThreadPoolExecutor(1) as pool:
         sending = pool.submit(send_all, posts, AT_ONCE)
         for share in (0.3, 0.6):
-            until(
-                lambda share=share: len(counterparts.posted()) - before > share * EVENTS,
-                120,
-                f"{share:.0%} of the events to be published",
-            )
+            until(partial(is_published, share), 120, f"{share:.0%} of the events to be published")
             cluster.restart(FILTER)
         sent = sending.result()
 

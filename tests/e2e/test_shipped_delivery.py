@@ -17,8 +17,12 @@ def test_failing_event_is_tried_at_0_10_30_and_70_seconds_and_then_kept(
     sent = hopeless.sending.result()
 
     event_id = hopeless.change["meta"]["id"]
-    (pod,) = dev.kubelet.pods(dev.namespace, "score-sink")
-    lines = [json.loads(line) for line in pod.log.splitlines() if event_id in line]
+    logs = [path.read_text() for path in dev.cluster.logs.glob("score-sink-*.log")]
+    lines = [
+        json.loads(line[line.index("{") :])
+        for line in "".join(logs).splitlines()
+        if event_id in line
+    ]
     times = [datetime.fromisoformat(line["time"]).timestamp() for line in lines]
     letter = Letters(dev).of(event_id)
     assert [line["reason"] for line in lines] == ["predictor_failed"] * 4
