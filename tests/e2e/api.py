@@ -176,4 +176,4 @@ def _reference(api_version: str, kind: str, name: str, namespace: str | None) ->
 def _texts(response: requests.Response) -> list[str]:
     """Return the texts of Warning headers: `299 - "text"` each."""
     headers = response.raw.headers.getlist("Warning")
-    return [each.partition('"')[2].rstrip('"').replace('\\"', '"') for each in headers]
+    return [each.partition('"')[2].removesuffix('"').replace('\\"', '"') for each in headers]
