@@ -56,6 +56,7 @@ def _resources(name: str) -> Iterator[Any]:
     try:
         text = _text(name)
         _check_depth(text)
+        _check_keys(text)
         documents = list(yaml.load_all(text, _LOADER))  # noqa: S506
         _check_size(documents)
     except (yaml.YAMLError, ValueError) as error:
@@ -89,6 +90,29 @@ def _check_depth(text: str) -> None:
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > _MAX_DEPTH:
             raise Unreadable(f"it is nested more than {_MAX_DEPTH} deep")
+
+
+def _check_keys(text: str) -> None:
+    """Raise Unreadable for a key that stands twice, of which the loader would take the last:
+    what kubectl refuses, and what two Triggers without `---` between them look like."""
+    todo: list[Any] = list(yaml.compose_all(text, _LOADER))
+    seen = set()
+    for node in _popped(todo):
+        if id(node) in seen or not isinstance(node, yaml.CollectionNode):
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            todo += node.value
+            continue
+        keys = set()
+        for key, value in node.value:
+            todo.append(value)
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if key.value in keys:
+                line = key.start_mark.line + 1
+                raise Unreadable(f"line {line}: {key.value} is there twice; is a --- missing?")
+            keys.add(key.value)
 
 
 def _check_size(documents: list[Any]) -> None:

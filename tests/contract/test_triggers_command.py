@@ -158,6 +158,10 @@ UNREADABLE: Final = {
         "{}: it has more than 200000 values, with all its aliases",
     ),
     "itself": (b"a: &a [*a]", "{}: it has more than 200000 values, with all its aliases"),
+    "a key twice": (
+        b"spec:\n  broker: default\n  broker: other\n",
+        "{}: line 3: broker is there twice; is a --- missing?",
+    ),
     "deep": (b"[" * 500 + b"]" * 500, "{}: it is nested more than 40 deep"),
     "deeper than C's stack": (b"[" * 100_000, "{}: it is nested more than 40 deep"),
 }
