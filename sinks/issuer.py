@@ -17,6 +17,8 @@ from sinks.setting_values import NotValid
 from sinks.url_values import absolute_url
 
 _DISCOVERY: Final = "/.well-known/openid-configuration"
+# Kubernetes' API server answers 406 to who does not name the one of its keys.
+_ACCEPT: Final = "application/json, application/jwk-set+json"
 
 
 class Issuer:
@@ -55,7 +57,7 @@ class Issuer:
 
     def _document(self, url: str, deadline: Deadline) -> dict[str, Any]:
         try:
-            shown = {"Accept": "application/json", **authorization_of(self._token_file)}
+            shown = {"Accept": _ACCEPT, **authorization_of(self._token_file)}
             response = self._http.get(url, shown, deadline)
             document = jsondata.loads(response.content) if response.status_code == 200 else None
         except UnreadableToken as error:

@@ -25,6 +25,8 @@ _SQLITE: Final = (
     f"PRAGMA busy_timeout={_WAIT_SECONDS * 1000}",
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
+    # A large statement is journalled apart, by default in /tmp, which a read-only root has not.
+    "PRAGMA temp_store=MEMORY",
     # A burst of letters makes the log long; what is over this is given back.
     f"PRAGMA journal_size_limit={16 * 2**20}",
     f"PRAGMA busy_timeout={_BLOCKING_SECONDS * 1000:.0f}",

@@ -133,6 +133,10 @@ def _serve(listening: socket.socket, directory: Path, url: str, tls: str, wants:
                 status = 401
             elif self.path == "/.well-known/openid-configuration":
                 body = json.dumps({"issuer": url, "jwks_uri": f"{url}/keys"}).encode()
+            elif self.path == "/keys" and "jwk-set+json" not in self.headers.get(
+                "Accept", "jwk-set+json"
+            ):
+                status = 406  # as Kubernetes' API server
             elif self.path == "/keys":
                 body = (directory / "keys").read_bytes()
             else:

@@ -44,6 +44,9 @@ GO_KEEPS_IDLE: Final = 90
 PREDICTOR_MAY_TAKE: Final = 4
 # knative/eventing: ingress and filter of a Broker read a whole request for so long.
 BROKER_READS: Final = 10
+# knative/eventing: the server of ingress and filter closes connections that are idle for so long,
+# its read time-out; a request that comes at that moment is lost.
+BROKER_KEEPS_IDLE: Final = BROKER_READS
 # An answer's way back, and everything that a sink does besides waiting.
 OWN_WORK: Final = 1
 
@@ -69,9 +72,14 @@ class Policy:
     timeout: float
 
     @property
+    def each_wait(self) -> list[float]:
+        """Between two attempts, growing by a factor of two."""
+        return [self.backoff * 2.0**attempt for attempt in range(self.retry)]
+
+    @property
     def waits(self) -> float:
-        """Between all attempts, growing by a factor of two."""
-        return sum(self.backoff * 2.0**attempt for attempt in range(self.retry))
+        """Between all attempts."""
+        return sum(self.each_wait)
 
 
 def policies(resources: Iterable[Any]) -> dict[str, Policy]:
@@ -315,3 +323,9 @@ def test_server_accepts_more_connections_than_events(in_flight: str) -> None:
     assert connections >= int(in_flight) + 16, (
         f"room for the answers to surplus events: {connections} against {in_flight}"
     )
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_no_wait_ends_when_the_brokers_filter_closes_idle_connections(name: str) -> None:
+    """The attempt would meet a connection that is just being closed, and be spent."""
+    assert all(abs(wait - BROKER_KEEPS_IDLE) > 1 for wait in POLICIES[name].each_wait)

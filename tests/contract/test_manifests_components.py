@@ -677,10 +677,6 @@ def test_knative_service_is_reached_through_the_activator_only(
         ({"app": "autoscaler"}, [9090]),
     ]
     assert found["http-shim"] == found["deadletter-sink"] == [(None, [8081])]
-    (namespace,) = of_kind(objects, "Namespace")
-    for sink in ("http-shim", "deadletter-sink"):
-        urls = generated(objects, "ConfigMap", sink)["data"]["SERVICE_URLS"]
-        assert urls == f"*=http://{{name}}.{namespace}"
 
 
 def selected(policy: Object) -> list[str]:

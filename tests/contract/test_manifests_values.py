@@ -38,7 +38,7 @@ TOLD = [
     ("production", "migration.md", "## Before the first model"),
 ]
 APPS = {"score": "score-sink", "egress": "egress-sink", "shim": "http-shim"}
-# Names of Services, and where letters are kept: the manifests have a shorter way, or a Secret.
+# Names of Services, and where letters are kept: with another namespace, or in a Secret.
 TOLD_OTHERWISE = {"SERVICE_URLS", "DEADLETTER_URL", "DATABASE_URL", "TOKENS_FILE", "CA_FILE"}
 
 
@@ -82,6 +82,16 @@ def test_setting_is_the_same_in_all_sinks_that_share_it(
     values = {str(variables(name, sink).get(setting.upper())) for sink in sinks}
 
     assert len(values) == 1
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_services_are_known_by_the_names_that_knative_gives_them(name: str) -> None:
+    """A dead letter's destination has the whole name, so a replay finds no Trigger by another."""
+    (namespace,) = of_kind(overlay(name), "Namespace")
+
+    urls = variables(name, "http-shim")["SERVICE_URLS"]
+
+    assert urls == f"*=http://{{name}}.{namespace}.svc.cluster.local"
 
 
 @pytest.mark.parametrize("name", OVERLAYS)

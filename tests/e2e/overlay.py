@@ -15,6 +15,7 @@ import yaml
 from sinks.local.processes import ROOT
 from tests.e2e import subscribers
 from tests.e2e.api import Object
+from tests.e2e.channel import wait_complete
 from tests.e2e.cluster import Cluster, conditions
 from tests.e2e.kubelet import Kubelet
 from tests.e2e.places import NODE
@@ -168,6 +169,7 @@ def _settle(it: Applied, node: subscribers.Subscribers) -> None:
         }
     )
     it.cluster.ready("eventing.knative.dev/v1", "Trigger", name, it.namespace)
+    wait_complete(it.cluster.api, it.namespace)
     url = it.broker_url
 
     def has_arrived() -> bool:

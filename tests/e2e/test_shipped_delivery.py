@@ -8,12 +8,13 @@ from datetime import datetime
 from tests.e2e.fixtures_failures import Hopeless
 from tests.e2e.letters import Letters
 from tests.e2e.overlay import Applied
+from tests.e2e.scripted import EVENTING
 
 
-def test_failing_event_is_tried_at_0_10_30_and_70_seconds_and_then_kept(
+def test_failing_event_is_tried_as_often_and_late_as_its_trigger_says_and_then_kept(
     dev: Applied, hopeless: Hopeless
 ) -> None:
-    """Three repetitions with waits of 10, 20 and 40 s; its sender gets no answer before the end."""
+    """Three repetitions, each wait twice the last; its sender gets no answer before the end."""
     sent = hopeless.sending.result()
 
     event_id = hopeless.change["meta"]["id"]
@@ -24,9 +25,11 @@ def test_failing_event_is_tried_at_0_10_30_and_70_seconds_and_then_kept(
         if event_id in line
     ]
     times = [datetime.fromisoformat(line["time"]).timestamp() for line in lines]
+    trigger = dev.cluster.api.get(EVENTING, "Trigger", "articletopic", dev.namespace)
+    delay = float(trigger["spec"]["delivery"]["backoffDelay"].removeprefix("PT").removesuffix("S"))
     letter = Letters(dev).of(event_id)
     assert [line["reason"] for line in lines] == ["predictor_failed"] * 4
-    assert [round((time - times[0]) / 2) * 2 for time in times] == [0, 10, 30, 70]
-    assert (sent.attempts, sent.seconds > 70) == (1, True)
+    assert [round((each - times[0]) / delay) for each in times] == [0, 1, 3, 7]
+    assert (sent.attempts, sent.seconds > 7 * delay) == (1, True)
     assert letter is not None
     assert (letter["status"], letter["reason"], letter["count"]) == (503, "predictor_failed", 1)
