@@ -426,6 +426,8 @@ def test_check_interrupted_while_it_reads_says_so() -> None:
         stderr=subprocess.PIPE,
         cwd=ROOT,
         env=ENVIRONMENT,
+        # Whoever runs these tests in the background may have had it ignored, and that is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdin is not None
     process.stdin.write(b'{"specversion":')
