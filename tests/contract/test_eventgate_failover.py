@@ -26,8 +26,8 @@ from tests.processes import Running, gunicorn
 from tests.upstream import Behave, Received, Reply, Upstream, answer, call
 
 APP = "sinks.egress_sink:create_app()"
-CONNECT, READ, AVOID = 0.3, 0.6, 0.6
-SLACK = 0.4  # of a busy machine
+CONNECT, READ, AVOID = 0.3, 1.2, 0.6
+SLACK = 1.0  # of a busy machine; who has waited for nothing is quicker than READ
 TIMES = {
     "EVENTGATE_CONNECT_TIMEOUT_SECONDS": str(CONNECT),
     "EVENTGATE_READ_TIMEOUT_SECONDS": str(READ),
@@ -198,20 +198,20 @@ def test_first_hangs_short_deadline_of_the_caller_leaves_time_for_the_second(pai
     """Who gives little time still gets a second try within it."""
     pair.first.behave = hang
 
-    delivered = pair.deliver({"Event-Timeout-Ms": "600"})
+    delivered = pair.deliver({"Event-Timeout-Ms": "1000"})
 
     assert delivered.reply.status == 202
-    assert 0.25 < delivered.seconds < 0.6
+    assert 0.45 < delivered.seconds < 1.0
 
 
 def test_both_hang_callers_deadline_is_504(pair: Pair) -> None:
     """Our own time is used up, wherever it went; two sends are as many as one event gets."""
     pair.first.behave = pair.second.behave = hang
 
-    delivered = pair.deliver({"Event-Timeout-Ms": "400"})
+    delivered = pair.deliver({"Event-Timeout-Ms": "800"})
 
     assert (delivered.reply.status, delivered.reply.json()["reason"]) == (504, "deadline")
-    assert 0.35 < delivered.seconds < 0.4 + SLACK
+    assert 0.75 < delivered.seconds < 0.8 + SLACK
     assert ids(pair.first) == ids(pair.second) == [delivered.meta_id]
 
 
@@ -263,12 +263,12 @@ def test_first_hangs_among_many_events_few_wait_and_all_are_relayed(pair: Pair) 
         done = list(pool.map(lambda _: pair.deliver(), range(200)))
     trials = (time.monotonic() - begun) / (READ + AVOID)
 
-    waited = sorted(each.seconds for each in done if each.seconds > READ / 2)
-    print(f"first hangs: {len(waited)} of {len(done)} waited, {waited[-1]:.2f} s at most")
+    waited, longest = ids(pair.first), max(each.seconds for each in done)
+    print(f"first hangs: {len(waited)} of {len(done)} waited, {longest:.2f} s at most")
     assert {each.reply.status for each in done} == {202}
     assert sorted(ids(pair.second)) == sorted(each.meta_id for each in done)
     assert len(waited) <= 8 + trials + 1
-    assert waited[-1] < READ + SLACK
+    assert longest < READ + SLACK
 
 
 def test_first_hangs_events_that_come_later_do_not_wait_for_its_time_out(pair: Pair) -> None:
@@ -293,7 +293,7 @@ def test_first_comes_and_goes_all_events_are_relayed_at_least_once(pair: Pair) -
     """
     phases: list[Behave] = [TAKEN, reset, TAKEN, hang, TAKEN, answer(503), TAKEN, drip, TAKEN]
     done: list[Delivered] = []
-    end = time.monotonic() + len(phases) * AVOID
+    end = time.monotonic() + len(phases) * READ
 
     def run() -> None:
         while time.monotonic() < end:
@@ -304,7 +304,7 @@ def test_first_comes_and_goes_all_events_are_relayed_at_least_once(pair: Pair) -
         running = [pool.submit(run) for _ in range(4)]
         for phase in phases:
             pair.first.behave = phase
-            time.sleep(AVOID)
+            time.sleep(READ)
         for each in running:
             each.result()
 

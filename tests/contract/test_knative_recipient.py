@@ -284,7 +284,7 @@ def test_body_far_over_the_limit_does_not_hold_up_others(recipient: Recipient) -
 
     for reply in replies:
         is_good(recipient, reply)
-    assert slowest < 0.5
+    assert slowest < 1
 
 
 @pytest.mark.parametrize("extra", [0, 1], ids=["at_the_limit", "one_over"])

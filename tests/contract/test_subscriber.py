@@ -357,14 +357,14 @@ def test_answer_that_hangs_is_deferred_at_the_deadline(begin: bytes) -> None:
 
     def behave(_received: Received, sock: socket.socket) -> bool:
         sock.sendall(begin)
-        time.sleep(1.5)
+        time.sleep(4)
         return False
 
     begun = time.monotonic()
     result = delivered(behave, seconds=0.4)
 
     assert (result.outcome, result.reason) == ("deferred", "deadline")
-    assert 0.3 < time.monotonic() - begun < 1.4
+    assert 0.3 < time.monotonic() - begun < 3
 
 
 # Reasons.

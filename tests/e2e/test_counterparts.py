@@ -20,6 +20,9 @@ EVENTGATE = "http://eventgate.outside.test:8192"
 GATEWAY = "https://inference-staging.svc.codfw.wmnet:30443"
 SECONDS = 60.0
 
+# Other tests read what has come to EventGate as documents.
+HUNG = b'{"meta": {"id": "hung"}}'
+
 
 @pytest.fixture
 def staging_b(applied: Apply) -> Iterator[Applied]:
@@ -85,11 +88,11 @@ def test_counterpart_that_hangs_takes_requests_and_never_answers(
     counterparts.eventgate.hang()
     try:
         with pytest.raises(requests.ReadTimeout):
-            requests.post(f"{EVENTGATE}/v1/events", data=b"[hung]", timeout=1)
+            requests.post(f"{EVENTGATE}/v1/events", data=HUNG, timeout=1)
     finally:
         counterparts.eventgate.start()
 
     again = requests.get(f"{EVENTGATE}/_info", timeout=SECONDS)
 
-    assert counterparts.posted()[-1] == b"[hung]"
+    assert counterparts.posted()[-1] == HUNG
     assert again.status_code == 200

@@ -44,7 +44,15 @@ def standalone(
     """The overlay dev/standalone beside dev: the same in a namespace of its own."""
     directory = tmp_path_factory.mktemp("standalone")
     base = ROOT / "manifests" / "overlays" / "dev" / "standalone"
-    text = {"namespace": NAMESPACE, "resources": [os.path.relpath(base, directory.resolve())]}
+    urls = f"*=http://{{name}}.{NAMESPACE}.svc.cluster.local"
+    moved = yaml.safe_dump([{"op": "replace", "path": "/data/SERVICE_URLS", "value": urls}])
+    text = {
+        "namespace": NAMESPACE,
+        "resources": [os.path.relpath(base, directory.resolve())],
+        "patches": [
+            {"target": {"kind": "ConfigMap", "name": "(http-shim|deadletter-sink)"}, "patch": moved}
+        ],
+    }
     Path(directory, "kustomization.yaml").write_text(yaml.safe_dump(text), encoding="utf-8")
     services = {"predictor": PREDICTOR, "eventgate": EVENTGATE}
     wanted = Overlay(str(directory), services)
