@@ -146,9 +146,17 @@ def _subscriber(spec: Mapping[str, Any], namespace: str, service_urls: ServiceUr
     base = _service_url(ref["name"], str(ref.get("namespace") or namespace), service_urls)
     if uri is None:
         return _checked(base)
-    if not isinstance(uri, str) or urlsplit(uri).netloc or urlsplit(uri).scheme:
+    if not isinstance(uri, str) or not _is_relative(uri):
         raise InvalidTrigger("subscriber.uri beside a ref has to be relative, such as /models/x")
     return _checked(urljoin(f"{base.rstrip('/')}/", uri))
+
+
+def _is_relative(uri: str) -> bool:
+    try:
+        parts = urlsplit(uri)
+    except ValueError:  # brackets that hold no address
+        return False
+    return not parts.netloc and not parts.scheme
 
 
 def _checked(subscriber: str) -> str:

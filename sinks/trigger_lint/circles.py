@@ -1,4 +1,4 @@
-"""Replies that come back to the Trigger whose subscriber made them, directly or through others."""
+"""Which Triggers take whose replies, and where these come back to the Trigger they began with."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sinks.cloudevent import Event
 from sinks.model_row import ModelRow
 from sinks.trigger_lint.conditions import Condition
+from sinks.trigger_lint.delivery import Policy
 from sinks.trigger_lint.known import Known, replies_of
 from sinks.triggers import Trigger
 from sinks.wikis import Wiki
@@ -19,17 +20,20 @@ class Routed:
 
     row:         which replies; None: its subscriber is none of ours, or never replies.
     conditions:  of its filters.
+    service:     the Service that its subscriber is; empty: none.
+    policy:      None: its delivery does not say, or not so that it can be read.
     """
 
     trigger: Trigger
     row: ModelRow | None
     conditions: Sequence[Condition]
+    service: str
+    policy: Policy | None
 
 
-def circles(triggers: Sequence[Routed], known: Known) -> Iterator[list[str]]:
-    """Yield the names of Triggers of one Broker that feed one another, the first again at the end;
-    each Trigger is in one circle at most."""
-    feeds = _feeds(triggers, known)
+def circles(feeds: Mapping[str, Sequence[str]]) -> Iterator[list[str]]:
+    """Yield the names of Triggers that feed one another, the first again at the end; each Trigger
+    is in one circle at most."""
     told: set[str] = set()
     for name in sorted(feeds):
         if name not in told and (way := _back(name, feeds)):
@@ -37,8 +41,9 @@ def circles(triggers: Sequence[Routed], known: Known) -> Iterator[list[str]]:
             yield way
 
 
-def _feeds(triggers: Sequence[Routed], known: Known) -> dict[str, list[str]]:
-    """Return, by name, the Triggers that take what a Trigger's subscriber replies."""
+def feeds_of(triggers: Sequence[Routed], known: Known) -> dict[str, list[str]]:
+    """Return the Triggers of one Broker by name, with those that take what their subscribers
+    reply."""
     wikis = _wikis(triggers, known)
     takers = {
         row.name: _takers(triggers, [*replies_of(row, wikis)])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sinks.trigger_lint.finding import Problem
@@ -20,7 +21,53 @@ _NEEDED: Final = {
 }
 _KNOWN: Final = (*_NEEDED, "format", "retryAfterMax")
 _POLICIES: Final = ("exponential", "linear")
-_DURATION = re.compile(r"P(?=.)(?:\d+D)?(?:T(?=\d)(?:\d+H)?(?:\d+M)?(?:\d+(?:\.(\d+))?S)?)?")
+_DURATION: Final = re.compile(
+    r"P(?=.)(?:(?P<D>\d+)D)?"
+    r"(?:T(?=\d)(?:(?P<H>\d+)H)?(?:(?P<M>\d+)M)?(?:(?P<S>\d+(?:\.(?P<fraction>\d+))?)S)?)?",
+    re.ASCII,
+)
+_SECONDS: Final = {"D": 86400, "H": 3600, "M": 60, "S": 1}
+# More no delivery lasts, and whoever counts with it stays below infinity.
+_MAX_SECONDS: Final = 1e9
+_MAX_RETRIES: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How often an event is sent, and for how long.
+
+    waits:    seconds between all attempts together.
+    timeout:  seconds of one attempt.
+    """
+
+    attempts: int
+    waits: float
+    timeout: float
+
+
+def policy_of(spec: Mapping[str, Any]) -> Policy | None:
+    """Return the delivery of a Trigger's spec as numbers; None if it has no such."""
+    delivery = spec.get("delivery")
+    if not isinstance(delivery, dict):
+        return None
+    retry, kind = delivery.get("retry"), delivery.get("backoffPolicy")
+    delay, timeout = _seconds(delivery.get("backoffDelay")), _seconds(delivery.get("timeout"))
+    if type(retry) is not int or retry < 0 or kind not in _POLICIES:
+        return None
+    if delay is None or timeout is None:
+        return None
+    retry = min(retry, _MAX_RETRIES)
+    # Linear, the first repetition comes at once.
+    grown = 2.0**retry - 1 if kind == "exponential" else retry * (retry - 1) / 2
+    return Policy(retry + 1, delay * grown, timeout)
+
+
+def _seconds(value: Any) -> float | None:
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return None
+    seconds = sum(float(match[unit] or 0) * each for unit, each in _SECONDS.items())
+    return min(seconds, _MAX_SECONDS)
 
 
 def problems(spec: Mapping[str, Any]) -> Iterator[Problem]:
@@ -66,6 +113,6 @@ def _duration(place: str, value: Any) -> Iterator[Problem]:
     if match is None:
         advice = "write it as ISO 8601 does: PT5S, PT1M30S, PT0.2S"
         yield Problem(place, f"{value!r} is no duration", advice)
-    elif match[1] and match[1][1:].strip("0"):
+    elif match["fraction"] and match["fraction"][1:].strip("0"):
         what = f"{value} has more than tenths of a second, which Knative drops"
         yield Problem(place, what, "write tenths of a second at most")

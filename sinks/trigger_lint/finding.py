@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from sinks.contract.finding import one_line
+from sinks.contract.finding import Severity, one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,11 +14,13 @@ class Problem:
     place:   as `spec.filters[0].any[1]`.
     what:    one line: what is there, and what comes of it.
     advice:  one line: what to do.
+    severity:  `warning` for what may be meant.
     """
 
     place: str
     what: str
     advice: str
+    severity: Severity = "error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Finding:
     place: str
     what: str
     advice: str
+    severity: Severity
 
     def __post_init__(self) -> None:
         for name in self.__slots__:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
-from sinks import triggers
+from sinks import triggers as trigger_files
 from sinks.contract.finding import one_line
 
 # A cluster's thousand Triggers, with all that it adds, have 3 MiB.
@@ -20,34 +21,50 @@ _MAX_VALUES: Final = 200_000
 _MAX_DEPTH: Final = 40
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _GROUP: Final = "eventing.knative.dev/v1"
-_OTHERS_OF_GROUP: Final = ("Broker",)
+# How the loader calls every text that it is given.
+_UNNAMED: Final = 'in "<unicode string>", '
 
 
 class Unreadable(ValueError):
     """Nothing can be read there; the text says what and why, on one line."""
 
 
-def read(paths: Sequence[str]) -> list[tuple[str, Any]]:
-    """Return pairs of where each resource was read, and what: Triggers, and what should be one.
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What was read.
 
-    paths:   files, `-` for standard input, and directories, each read by itself, not below.
-    raises:  Unreadable.
+    triggers:    pairs of where each was read, and what: Triggers, and what should be one.
+    brokers:     Brokers.
+    unreadable:  where nothing could be read, and why: a line each.
     """
-    found = [
-        (name, resource)
-        for path in paths
-        for name in _files(path)
-        for resource in _resources(name)
-        if not _of_another_kind(resource)
-    ]
-    if not found:
-        raise Unreadable(f"no Trigger in {', '.join(paths)}")
-    return found
+
+    triggers: Sequence[tuple[str, Any]]
+    brokers: Sequence[Any]
+    unreadable: Sequence[str]
+
+
+def read(paths: Sequence[str]) -> Resources:
+    """Return what can be read, whatever else cannot; no Trigger at all is unreadable too.
+
+    paths: files, `-` for standard input, and directories, each read by itself, not below.
+    """
+    found: list[tuple[str, Any]] = []
+    unreadable = []
+    for name in (name for path in paths for name in _files(path)):
+        try:
+            found += [(name, resource) for resource in _resources(name)]
+        except Unreadable as error:
+            unreadable.append(str(error))
+    triggers = [pair for pair in found if not _of_another_kind(pair[1])]
+    brokers = [resource for _, resource in found if _is_broker(resource)]
+    if not triggers and not unreadable:
+        unreadable.append(one_line(f"no Trigger in {', '.join(paths)}"))
+    return Resources(triggers, brokers, unreadable)
 
 
 def _files(path: str) -> list[str]:
     if path != "-" and Path(path).is_dir():
-        return [str(each) for each in triggers.files(Path(path))]
+        return [str(each) for each in trigger_files.files(Path(path))]
     return [path]
 
 
@@ -60,7 +77,8 @@ def _resources(name: str) -> Iterator[Any]:
         documents = list(yaml.load_all(text, _LOADER))  # noqa: S506
         _check_size(documents)
     except (yaml.YAMLError, ValueError) as error:
-        raise Unreadable(one_line(f"{name}: {' '.join(str(error).split())}")) from None
+        what = " ".join(str(error).split()).replace(_UNNAMED, "at ")
+        raise Unreadable(one_line(f"{name}: {what}")) from None
     for document in documents:
         if isinstance(document, dict) and isinstance(document.get("items"), list):
             yield from document["items"]
@@ -136,4 +154,10 @@ def _of_another_kind(resource: Any) -> bool:
         return False
     version, kind = resource.get("apiVersion"), resource.get("kind")
     named = isinstance(version, str) and isinstance(kind, str)
-    return named and (version != _GROUP or kind in _OTHERS_OF_GROUP)
+    return named and (version != _GROUP or _is_broker(resource))
+
+
+def _is_broker(resource: Any) -> bool:
+    if not isinstance(resource, dict):
+        return False
+    return resource.get("apiVersion") == _GROUP and resource.get("kind") == "Broker"

@@ -77,9 +77,43 @@ def test_lint_with_json_tells_the_same_for_programs(tmp_path: Path) -> None:
     (finding,) = json.loads(done.output)["findings"]
     assert done.exit_code == 1
     assert json.loads(done.output)["triggers"] == 2
-    assert finding.keys() == {"source", "trigger", "place", "what", "advice"}
+    assert finding.keys() == {"source", "trigger", "place", "what", "advice", "severity"}
     assert (finding["source"], finding["trigger"]) == (path, "drafttopic")
     assert json.loads(run("--json", str(ROOT / "triggers")).output)["findings"] == []
+
+
+def test_lint_of_nothing_but_warnings_is_no_failure(tmp_path: Path) -> None:
+    """They are shown, counted and marked."""
+    doubtful = {**DRAFTTOPIC, "spec": {**DRAFTTOPIC["spec"], "broker": "defualt"}}
+    path = written(tmp_path / "a.yaml", doubtful)
+
+    done = run(path)
+
+    assert done.exit_code == 0
+    assert done.output.splitlines() == [
+        f"{path}: drafttopic: spec.broker",
+        "  warning: no Broker defualt is known here, and without one nobody looks at the Trigger",
+        "  fix: is default meant?",
+        "1 Trigger, 1 finding, 1 of them warnings",
+    ]
+
+
+def test_lint_beside_brokers_knows_them(tmp_path: Path) -> None:
+    """Of whatever file, as `kubectl get brokers,triggers -o yaml` has them."""
+    kafka = {"eventing.knative.dev/broker.class": "Kafka"}
+    brokers = written(
+        tmp_path / "brokers.yaml",
+        {
+            "apiVersion": "eventing.knative.dev/v1",
+            "kind": "Broker",
+            "metadata": {"name": "audit", "annotations": kafka},
+        },
+    )
+    other = {**DRAFTTOPIC, "spec": {**DRAFTTOPIC["spec"], "broker": "other"}}
+    path = written(tmp_path / "a.yaml", other)
+
+    assert run(path).output == "1 Trigger, 0 findings\n"
+    assert "fix: one of audit, default" in run(path, brokers).output
 
 
 def test_lint_of_a_directory_reads_what_the_shim_would(tmp_path: Path) -> None:
@@ -147,8 +181,8 @@ UNREADABLE: Final = {
     "no trigger": (b"apiVersion: v1\nkind: Service\n", "no Trigger in {}"),
     "comments": (b"# nothing\n---\n", "no Trigger in {}"),
     "no UTF-8": (b"\x7fELF\x02\x01\x01\xff\xfe", "{}: byte 8 is not UTF-8: it is no YAML"),
-    "control characters": (b"a: \x00\x01", "{}: "),
-    "no YAML": (b"kind: [", "{}: while parsing a flow node"),
+    "control characters": (b"a: \x00\x01", "control characters are not allowed at position 3"),
+    "no YAML": (b"kind: [", "{}: while parsing a flow node did not find expected node content at "),
     "tabs": (b"a:\n\t- b", "{}: while scanning for the next token"),
     "a tag of Python": (b"!!python/object:os.system {}", "could not determine a constructor"),
     "no such day": (b"a: 2026-13-45", "{}: month must be in 1..12"),
@@ -203,6 +237,26 @@ def test_lint_of_what_is_not_there_says_so_in_one_line(
     assert done.output.count("\n") == 1
 
 
+@pytest.mark.parametrize("options", [(), ("--json",)], ids=["lines", "json"])
+def test_lint_of_a_path_that_is_wrong_shows_the_findings_of_the_others(
+    options: tuple[str, ...], tmp_path: Path
+) -> None:
+    """All that cannot be read is named too, and is what the exit code tells."""
+    path = written(tmp_path / "b.yaml", spoilt())
+    (tmp_path / "c.yaml").write_text("kind: [", encoding="utf-8")
+
+    done = run(*options, str(tmp_path / "a.yaml"), str(tmp_path))
+
+    assert done.exit_code == 2
+    assert "timeout is missing" in done.stdout
+    assert path in done.stdout
+    assert [line.partition(": ")[0] for line in done.stderr.splitlines()] == [
+        "Error",
+        f"{tmp_path}/c.yaml",
+    ]
+    assert f"{tmp_path}/a.yaml: No such file or directory" in done.stderr
+
+
 def test_lint_of_standard_input_twice_is_refused() -> None:
     """The second would find nothing."""
     done = run("-", "-")
@@ -227,4 +281,4 @@ def test_lint_help_shows_an_example_and_the_exit_codes() -> None:
     output = run("--help").output
 
     assert "kubectl -n event-sinks get triggers -o yaml | sinks triggers lint -" in output
-    assert "Exit code: 0 nothing is wrong, 1 findings, 2 something cannot be read" in output
+    assert "Exit code: 0 nothing but warnings, 1 findings, 2 something cannot be read" in output

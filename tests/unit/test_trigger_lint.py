@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
 import pytest
 import yaml
 
-from sinks import inputs, wikis
-from sinks.envelope import event_type
 from sinks.local.processes import ROOT
 from sinks.models import MODELS
+from sinks.trigger_lint import command
 from sinks.trigger_lint.finding import Finding
-from sinks.trigger_lint.known import Known, known_of
+from sinks.trigger_lint.known import Known
 from sinks.trigger_lint.lint import lint
 from sinks.triggers import files
 
@@ -32,13 +31,13 @@ TAGS: Final = "org.wikimedia.mediawiki.cirrussearch.page_weighted_tags_change.v1
 
 @cache
 def known() -> Known:
-    """What the tables say."""
-    return known_of(MODELS, wikis.load(), {event_type(*read) for read in inputs.load_readers()})
+    """What the command knows."""
+    return command.known()
 
 
-def linted(*triggers: Any) -> list[Finding]:
+def linted(*triggers: Any, brokers: Sequence[Any] = ()) -> list[Finding]:
     """Return what is found in these resources."""
-    return lint([("file.yaml", each) for each in triggers], known())
+    return lint([("file.yaml", each) for each in triggers], known(), brokers)
 
 
 def trigger(name: str = "drafttopic", **spec: Any) -> dict[str, Any]:
@@ -48,10 +47,31 @@ def trigger(name: str = "drafttopic", **spec: Any) -> dict[str, Any]:
     return made
 
 
-def delivery(**members: Any) -> dict[str, Any]:
+def delivery(of: str = "drafttopic", **members: Any) -> dict[str, Any]:
     """A Trigger whose delivery has these members, or has not got them."""
-    both = {**SHIPPED["drafttopic"]["spec"]["delivery"], **members}
-    return trigger(delivery={key: each for key, each in both.items() if each is not None})
+    both = {**SHIPPED[of]["spec"]["delivery"], **members}
+    return trigger(of, delivery={key: each for key, each in both.items() if each is not None})
+
+
+def letters_to(name: str, **members: str) -> dict[str, Any]:
+    """A Trigger with another dead-letter sink."""
+    ref = {"apiVersion": "v1", "kind": "Service", "name": name, **members}
+    return delivery(deadLetterSink={"ref": ref, "uri": "/"})
+
+
+def within(namespace: str, made: dict[str, Any]) -> dict[str, Any]:
+    """The same in a namespace."""
+    return {**made, "metadata": {**made["metadata"], "namespace": namespace}}
+
+
+def broker(name: str, kind_of: str = "MTChannelBasedBroker") -> dict[str, Any]:
+    """A Broker of this class."""
+    annotations = {"eventing.knative.dev/broker.class": kind_of}
+    return {
+        "apiVersion": "eventing.knative.dev/v1",
+        "kind": "Broker",
+        "metadata": {"name": name, "annotations": annotations},
+    }
 
 
 def filters(*elements: Any) -> dict[str, Any]:
@@ -59,9 +79,11 @@ def filters(*elements: Any) -> dict[str, Any]:
     return trigger(filters=[{"exact": {"type": CHANGE}}, *elements])
 
 
-def subscriber(uri: str | None, service: str | None = "score-sink") -> dict[str, Any]:
+def subscriber(
+    uri: str | None, service: str | None = "score-sink", **members: str
+) -> dict[str, Any]:
     """A Trigger with another subscriber."""
-    ref = {"apiVersion": "v1", "kind": "Service", "name": service} if service else None
+    ref = {"apiVersion": "v1", "kind": "Service", "name": service, **members} if service else None
     members = {"ref": ref, "uri": uri}
     return trigger(subscriber={key: each for key, each in members.items() if each is not None})
 
@@ -300,6 +322,18 @@ FILTERS: Final[Mapping[str, tuple[Any, str, str, str]]] = {
         "no event's isredirect is False",
         "is false meant?",
     ),
+    "an unknown kind of change": (
+        filters({"any": [{"exact": {"pagechangekind": "edits"}}]}),
+        "spec.filters[1].any[0].exact",
+        "no event's pagechangekind is edits",
+        "is edit meant?",
+    ),
+    "the older name of a kind": (
+        filters({"prefix": {"pagechangekind": "suppress"}}),
+        "spec.filters[1].prefix",
+        "no event's pagechangekind begins with suppress",
+        "one of create, delete, edit, move, undelete, visibility_change",
+    ),
     "an unknown attribute": (
         filters({"exact": {"pagechangekinds": "edit"}}),
         "spec.filters[1].exact",
@@ -333,6 +367,36 @@ SUBSCRIBERS: Final[Mapping[str, tuple[Any, str, str, str]]] = {
         "is absolute: it holds in one namespace only",
         "name the Service with ref",
     ),
+    "a sink of another namespace": (
+        within("a", subscriber("/models/drafttopic", namespace="b")),
+        "spec.subscriber.ref.namespace",
+        "score-sink is that of b, but the Trigger is in a",
+        "leave namespace out",
+    ),
+    "dead letters of another namespace": (
+        within("a", letters_to("deadletter-sink", namespace="b")),
+        "spec.delivery.deadLetterSink.ref.namespace",
+        "deadletter-sink is that of b, but the Trigger is in a",
+        "leave namespace out",
+    ),
+    "dead letters to another of our sinks": (
+        letters_to("egress-sink"),
+        "spec.delivery.deadLetterSink.ref.name",
+        "egress-sink keeps no dead letters",
+        "deadletter-sink",
+    ),
+    "no URL": (
+        subscriber("http://[", None),
+        "spec",
+        "the subscriber's URL",
+        "neither Knative nor the shim",
+    ),
+    "no URL beside a ref": (
+        subscriber("//[", "score-sink"),
+        "spec",
+        "has to be relative",
+        "neither Knative nor the shim",
+    ),
     "nobody": (
         trigger(subscriber={}),
         "spec",
@@ -350,15 +414,46 @@ OTHERS: Final[Mapping[str, tuple[Any, str, str, str]]] = {
     ),
     "another version": (
         {**trigger(), "apiVersion": "eventing.knative.dev/v1beta1"},
-        "spec",
+        "apiVersion",
         "apiVersion has to be eventing.knative.dev/v1",
         "neither",
     ),
-    "another kind": ({**trigger(), "kind": "Triger"}, "spec", "not a Trigger", "neither"),
-    "a list": ([1, 2], "spec", "not a Trigger", "neither"),
-    "no name": (without("drafttopic", "metadata", "name"), "spec", "metadata.name is missing", ""),
+    "another kind": ({**trigger(), "kind": "Triger"}, "kind", "not a Trigger", "neither"),
+    "a list": ([1, 2], "kind", "not a Trigger", "neither"),
+    "no name": (
+        without("drafttopic", "metadata", "name"),
+        "metadata.name",
+        "metadata.name is missing",
+        "neither",
+    ),
 }
-SPOILT: Final = {**DELIVERY, **FILTERS, **SUBSCRIBERS, **OTHERS}
+TIMES: Final[Mapping[str, tuple[Any, str, str, str]]] = {
+    "below the sink's own deadline": (
+        delivery(timeout="PT1M"),
+        "spec.delivery.timeout",
+        "60 s are too few: score-sink may take 60 s, and its answer 10 s to arrive",
+        "PT70S or more",
+    ),
+    "in days and tenths": (
+        delivery(timeout="P0DT0H1M9.9S"),
+        "spec.delivery.timeout",
+        "69.9 s are too few",
+        "PT70S or more",
+    ),
+    "egress": (
+        delivery("egress", timeout="PT140S"),
+        "spec.delivery.timeout",
+        "140 s are too few: egress-sink may take 140 s, and its answer 10 s to arrive",
+        "PT150S or more",
+    ),
+    "a row that asks no predictor": (
+        delivery("article-country-tags", timeout="PT5S"),
+        "spec.delivery.timeout",
+        "5 s are too few: score-sink may take 1 s",
+        "PT11S or more",
+    ),
+}
+SPOILT: Final = {**DELIVERY, **FILTERS, **SUBSCRIBERS, **OTHERS, **TIMES}
 
 
 @pytest.mark.parametrize(("spoilt", "place", "what", "advice"), SPOILT.values(), ids=SPOILT)
@@ -386,7 +481,7 @@ def test_lint_tells_everything_that_is_wrong_at_once() -> None:
         ("drafttopic", "spec.delivery"),
         ("drafttopic", "spec.subscriber.uri"),
         ("drafttopic", "metadata.name"),
-        ("resource 3", "spec"),
+        ("resource 3", "kind"),
     ]
 
 
@@ -398,6 +493,157 @@ def test_lint_of_control_characters_shows_them_harmlessly() -> None:
     (found,) = linted(bad)
 
     assert (found.trigger, found.what) == ("a\\x0ab", "'\\x1b[2J' is no policy")
+
+
+@pytest.mark.parametrize("kind", ["create", "edit", "move", "delete", "undelete"])
+def test_lint_of_a_kind_of_change_that_there_is_finds_nothing(kind: str) -> None:
+    """A Trigger may take what no row of ours scores."""
+    assert linted(filters({"exact": {"pagechangekind": kind}})) == []
+
+
+# --- names that may be somebody else's -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("doubtful", "place", "what", "advice"),
+    [
+        pytest.param(
+            subscriber("/models/drafttopic", "scores-sink"),
+            "spec.subscriber.ref.name",
+            "scores-sink is none of our sinks, and nearly score-sink",
+            "is score-sink meant?",
+            id="subscriber",
+        ),
+        pytest.param(
+            letters_to("dead-letter-sink"),
+            "spec.delivery.deadLetterSink.ref.name",
+            "dead-letter-sink is none of our sinks, and nearly deadletter-sink",
+            "is deadletter-sink meant?",
+            id="dead-letter sink",
+        ),
+        pytest.param(
+            trigger(broker="defualt"),
+            "spec.broker",
+            "no Broker defualt is known here, and without one nobody looks at the Trigger",
+            "is default meant?",
+            id="Broker",
+        ),
+    ],
+)
+def test_lint_of_a_name_that_is_nearly_ours_warns(
+    doubtful: Any, place: str, what: str, advice: str
+) -> None:
+    """It can be meant, so it is no error."""
+    (found,) = linted(doubtful)
+
+    assert found.severity == "warning"
+    assert (found.place, found.what, found.advice) == (place, what, advice)
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        pytest.param(subscriber("/", "event-display"), id="another Service"),
+        pytest.param(subscriber("/models/drafttopic", "score-sink-v2"), id="a second one of ours"),
+        pytest.param(subscriber("/", "my-egress-sink"), id="somebody's own"),
+        pytest.param(within("a", subscriber("/", "display", namespace="b")), id="other namespace"),
+        pytest.param(
+            subscriber("/models/drafttopic", namespace="b"), id="a Trigger without a namespace"
+        ),
+        pytest.param(letters_to("letters"), id="somebody's letters"),
+        pytest.param(trigger(broker="audit"), id="another Broker"),
+    ],
+)
+def test_lint_of_what_is_not_ours_finds_nothing(foreign: Any) -> None:
+    """Everybody may have Triggers of their own, of whose Services nothing is known."""
+    assert linted(foreign) == []
+
+
+def test_lint_beside_brokers_warns_of_one_that_is_not_among_them() -> None:
+    """Where Brokers are read, as in a rendered overlay, a name that none has is odd; that of
+    another namespace is not one of them."""
+    brokers = [broker("audit"), within("other", broker("elsewhere"))]
+
+    assert linted(trigger(broker="audit"), brokers=brokers) == []
+    assert linted(within("a", trigger(broker="elsewhere")), brokers=brokers) == []
+    (found,) = linted(trigger(broker="elsewhere"), brokers=brokers)
+    assert (found.severity, found.place) == ("warning", "spec.broker")
+    assert found.advice == "one of audit, default"
+
+
+# --- times that do not nest ----------------------------------------------------------------------
+
+
+def test_lint_counts_the_delivery_of_the_reply_on_a_broker_in_memory() -> None:
+    """Score 60 s, then egress 3 x 140 s and waits of 6 s + 12 s: 498 s."""
+    short, enough = delivery(timeout="PT8M17S"), delivery(timeout="PT8M18S")
+
+    assert linted(enough, SHIPPED["egress"]) == linted(short) == []
+    (found,) = linted(short, SHIPPED["egress"])
+    assert (found.trigger, found.place) == ("drafttopic", "spec.delivery.timeout")
+    assert found.what == (
+        "497 s are too few: score-sink may take 60 s, and 438 s pass until its reply is delivered,"
+        " which a Broker in memory waits for"
+    )
+    assert found.advice == "PT498S or more"
+
+
+def test_lint_counts_linear_waits_as_knative_does() -> None:
+    """The first repetition comes at once, the second after one delay: 60 s + 3 x 140 s + 6 s."""
+    linear = delivery("egress", backoffPolicy="linear")
+
+    assert linted(delivery(timeout="PT486S"), linear) == []
+    assert [each.advice for each in linted(delivery(timeout="PT485S"), linear)] == [
+        "PT486S or more"
+    ]
+
+
+def test_lint_counts_replies_to_replies() -> None:
+    """article-country waits for its tags and for their egress: 60 s + 4 x 1 s + 42 s + 438 s."""
+    others = SHIPPED["article-country-tags"], SHIPPED["egress"]
+
+    assert linted(delivery("article-country", timeout="PT544S"), *others) == []
+    (found,) = linted(delivery("article-country", timeout="PT543S"), *others)
+    assert (found.trigger, found.advice) == ("article-country", "PT544S or more")
+
+
+@pytest.mark.parametrize(
+    ("kind_of", "enough"), [("Kafka", True), ("MTChannelBasedBroker", False)], ids=str
+)
+def test_lint_of_a_kafka_broker_does_not_count_what_it_stores(kind_of: str, enough: bool) -> None:
+    """Kafka's Broker waits for the sink alone."""
+    both = [delivery(timeout="PT2M"), SHIPPED["egress"]]
+
+    assert (linted(*both, brokers=[broker("default", kind_of)]) == []) == enough
+
+
+@pytest.mark.parametrize(
+    "taker",
+    [
+        pytest.param(within("b", SHIPPED["egress"]), id="of another Broker"),
+        pytest.param({**subscriber("/", "display"), **{"metadata": {"name": "x"}}}, id="foreign"),
+        pytest.param(delivery("egress", timeout=None), id="without a time-out"),
+        pytest.param(delivery("egress", backoffDelay="6s"), id="with a delay that is none"),
+    ],
+)
+def test_lint_counts_nothing_that_it_cannot_know(taker: Any) -> None:
+    """Another Broker's Trigger, somebody's subscriber, and what is wrong for another reason."""
+    if taker["metadata"]["name"] == "x":
+        taker["spec"]["filters"] = [{"exact": {"type": SCORE}}]
+
+    found = linted(delivery(timeout="PT2M"), taker)
+
+    assert [each for each in found if each.trigger == "drafttopic"] == []
+
+
+def test_lint_of_endless_times_ends() -> None:
+    """However large a number somebody writes."""
+    nines = "9" * 5000
+    endless = delivery("egress", retry=10**9, backoffDelay=f"PT{nines}S", timeout=f"P{nines}D")
+
+    (found,) = linted(delivery(), endless)
+
+    assert found.trigger == "drafttopic"
 
 
 # --- replies that come back ----------------------------------------------------------------------

@@ -395,6 +395,8 @@ def test_subscriber_with_absolute_uri_needs_no_service_url(tmp_path: Path) -> No
         pytest.param(service("unknown-sink"), id="unknown Service"),
         pytest.param({"ref": "score-sink"}, id="ref that is text"),
         pytest.param({**service(), "uri": "/a b"}, id="space in the relative uri"),
+        pytest.param({**service(), "uri": "//["}, id="relative uri of half an address"),
+        pytest.param({"uri": "http://["}, id="half an address"),
         pytest.param({**service(), "uri": "http://other/"}, id="absolute uri beside ref"),
         pytest.param({"ref": {**service()["ref"], "kind": "Broker"}}, id="ref to a Broker"),
         pytest.param(
