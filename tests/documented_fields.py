@@ -15,8 +15,7 @@ import kubernetes_validate
 
 from tests.knative_fields import DOCUMENTED
 
-# The API server of `make e2e`.
-_KUBERNETES: Final = "1.33"
+KUBERNETES: Final = "1.33"
 
 
 def undocumented(resource: Mapping[str, Any]) -> list[str]:
@@ -39,7 +38,7 @@ def undocumented(resource: Mapping[str, Any]) -> list[str]:
 def _invalid(text: str) -> tuple[str, ...]:
     """What Kubernetes' schema says against an object; cached, as most are in several overlays."""
     try:
-        kubernetes_validate.validate(json.loads(text), _KUBERNETES, strict=True)
+        kubernetes_validate.validate(json.loads(text), KUBERNETES, strict=True)
     except (kubernetes_validate.ValidationError, kubernetes_validate.SchemaNotFoundError) as error:
         return (str(error.message),)
     return ()

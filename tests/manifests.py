@@ -55,7 +55,10 @@ PLATFORM: Final[Mapping[tuple[str, str], Mapping[str, str]]] = {
 
 @cache
 def rendered(folder: str) -> tuple[Object, ...]:
-    """Return all objects of a kustomization below `manifests`; nobody may change them."""
+    """Return all objects of a kustomization, of which nobody may change any.
+
+    folder: below `manifests`, or absolute.
+    """
     kubectl = Path(sys.executable).with_name("kubectl")
     done = subprocess.run(  # noqa: S603
         [kubectl, "kustomize", MANIFESTS / folder], capture_output=True, text=True, check=False

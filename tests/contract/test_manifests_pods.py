@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
 from sinks.environment import InvalidSettings
-from sinks.local.processes import ROOT
 from sinks.server_settings import ServerSettings
 from tests.gunicorn_conf import served
 from tests.manifests import (
@@ -53,14 +50,14 @@ SPREAD: Final = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname"}
 
 
 def hardening(objects: Objects) -> list[str]:
-    """No pod has a privilege, a token of the API, a system to write to, or all replicas at once
-    on one node."""
+    """No pod has a privilege, a token of the API, another's account, a system to write to, or all
+    replicas at once on one node."""
     problems = []
     for name, deployment in of_kind(objects, "Deployment").items():
         pod = pod_of(deployment)
         volumes = pod.get("volumes", [])
         letters = VOLUME if any("persistentVolumeClaim" in each for each in volumes) else {}
-        wanted = POD | {"securityContext": USER | letters}
+        wanted = POD | {"serviceAccountName": name, "securityContext": USER | letters}
         has = {key: pod.get(key) for key in wanted}
         problems += [f"{name}: the pod has {has}"] if has != wanted else []
         security = container_of(deployment)["securityContext"]
@@ -143,12 +140,23 @@ def mounts(objects: Objects) -> list[str]:
     return problems
 
 
-CHECKS: Final = (hardening, commands, variables, probes, endings, mounts)
+def resources(objects: Objects) -> list[str]:
+    """Each container says what it wants, and none takes more memory than it says."""
+    problems = []
+    for name, deployment in of_kind(objects, "Deployment").items():
+        has = container_of(deployment)["resources"]
+        if has.get("requests", {}).keys() != {"cpu", "memory"} or "memory" not in has["limits"]:
+            problems.append(f"{name}: the resources are {has}")
+    return problems
+
+
+CHECKS: Final = (hardening, commands, variables, probes, endings, mounts, resources)
 SINK: Final = "spec.template.spec.containers.0"
 SPOILT: Final = [
     (hardening, ("score-sink", "spec.template.spec.enableServiceLinks", None)),
     (hardening, ("score-sink", "spec.template.spec.securityContext.runAsUser", 0)),
     (hardening, ("deadletter-sink", "spec.template.spec.securityContext.fsGroup", None)),
+    (hardening, ("score-sink", "spec.template.spec.serviceAccountName", "egress-sink")),
     (hardening, ("egress-sink", f"{SINK}.securityContext.readOnlyRootFilesystem", False)),
     (commands, ("score-sink", f"{SINK}.command.3", "sinks.score:create_app()")),
     (commands, ("score-sink", f"{SINK}.command.2", "gunicorn.py")),
@@ -165,6 +173,8 @@ SPOILT: Final = [
     (endings, ("score-sink", f"{SINK}.lifecycle.preStop.sleep.seconds", 1)),
     (endings, ("score-sink", f"{SINK}.env", [{"name": "EVENT_DEADLINE_SECONDS", "value": "70"}])),
     (mounts, ("deadletter-sink", "spec.template.spec.volumes", [])),
+    (resources, ("deadletter-sink", f"{SINK}.resources.requests.cpu", None)),
+    (resources, ("http-shim", f"{SINK}.resources.limits.memory", None)),
 ]
 
 
@@ -190,32 +200,3 @@ def test_spoilt_deployment_is_found(
 
     assert problems
     assert all(problem.startswith(f"{sink}: ") for problem in problems)
-
-
-def test_pod_runs_as_the_user_of_the_image() -> None:
-    """The numbers are those of the Dockerfile, so that what the image owns can be read."""
-    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-
-    (user,) = re.findall(r"^USER (\d+:\d+)$", dockerfile, re.MULTILINE)
-
-    assert user == "{runAsUser}:{runAsGroup}".format_map(USER)
-
-
-def test_letters_are_kept_on_the_volume() -> None:
-    """The database's path, which is relative to the image's directory, is below the mount."""
-    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-    objects = overlay("dev")
-    container = container_of(of_kind(objects, "Deployment")["deadletter-sink"])
-    (mount,) = [
-        each["mountPath"] for each in container["volumeMounts"] if each["name"] == "letters"
-    ]
-    (claim,) = of_kind(objects, "PersistentVolumeClaim").values()
-    settings = settings_of(objects, "deadletter-sink")
-
-    folder = re.findall(r"^WORKDIR (\S+)$", dockerfile, re.MULTILINE)[-1]
-    database = Path(folder) / settings.database_url.removeprefix("sqlite:///")
-
-    assert database.is_relative_to(mount)
-    room = claim["spec"]["resources"]["requests"]["storage"]
-    assert room.endswith("Gi")
-    assert int(room.removesuffix("Gi")) * 2**30 >= 1.5 * settings.deadletters_max_bytes

@@ -27,8 +27,6 @@ OPTIONAL = SHIPPED / "optional"
 SERVICE_URLS = {"score-sink": "http://score:8081", "egress-sink": "http://egress:8082"}
 READERS = inputs.load_readers()
 EGRESS_DEADLINE_SECONDS = 140
-SCORE_DEADLINE_SECONDS = 60
-CHANNEL_SECONDS = 15 * 60
 
 
 def trigger(name: str = "one", namespace: str | None = None, **spec: Any) -> dict[str, Any]:
@@ -465,11 +463,6 @@ def seconds(duration: str) -> float:
     return number * {"M": 60, "S": 1}[unit]
 
 
-def waits(delivery: Mapping[str, Any]) -> float:
-    """Seconds that exponential back-off waits in all."""
-    return float(seconds(delivery["backoffDelay"]) * (2 ** delivery["retry"] - 1))
-
-
 def exact_types(filters: Any) -> set[str]:
     """All values that `exact` wants of `type`, at any depth."""
     if isinstance(filters, list):
@@ -566,39 +559,6 @@ def test_shipped_egress_timeout_lets_the_sink_answer_first() -> None:
     delivery = SHIPPED_RESOURCES["egress"]["spec"]["delivery"]
 
     assert seconds(delivery["timeout"]) > EGRESS_DEADLINE_SECONDS
-
-
-def attempt_seconds(name: str) -> float:
-    """How long one attempt of a row can last by itself; a row that asks nobody answers at once."""
-    return SCORE_DEADLINE_SECONDS if MODELS[name].question else 1
-
-
-def reply_seconds(name: str) -> float:
-    """How long the delivery of a row's reply can last, with all that follows from it."""
-    egress = SHIPPED_RESOURCES["egress"]["spec"]["delivery"]
-    through_egress = seconds(egress["timeout"]) * (egress["retry"] + 1) + waits(egress)
-    fed = [row.name for row in models.ROWS if row.wanted.model_name == name]
-    return max([through_egress, *(attempts_seconds(row) + reply_seconds(row) for row in fed)])
-
-
-def attempts_seconds(name: str) -> float:
-    """How long all attempts of a row can last, without any reply."""
-    delivery = SHIPPED_RESOURCES[name]["spec"]["delivery"]
-    return attempt_seconds(name) * (delivery["retry"] + 1) + waits(delivery)
-
-
-@pytest.mark.parametrize("name", SCORE_NAMES)
-def test_shipped_score_timeout_contains_all_that_follows_from_the_reply(name: str) -> None:
-    """A reply is delivered while the delivery that caused it is still open, retries included."""
-    timeout = seconds(SHIPPED_RESOURCES[name]["spec"]["delivery"]["timeout"])
-
-    assert timeout > attempt_seconds(name) + reply_seconds(name)
-
-
-@pytest.mark.parametrize("name", SCORE_NAMES)
-def test_shipped_score_attempts_fit_the_channel(name: str) -> None:
-    """The in-memory channel gives up after 15 minutes, with failing attempts and one reply."""
-    assert attempts_seconds(name) + reply_seconds(name) < CHANNEL_SECONDS
 
 
 @pytest.mark.parametrize("name", SCORE_NAMES)
