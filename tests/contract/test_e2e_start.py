@@ -35,7 +35,7 @@ AS_NOBODY = f"""
 import os, sys
 from tests.e2e.__main__ import main
 os.geteuid() or os.setuid({NOBODY})
-sys.exit(main([]))
+sys.exit(main(sys.argv[1:]))
 """
 
 
@@ -100,13 +100,34 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
         time.sleep(0.02)
 
 
+def as_nobody(*args: str) -> subprocess.CompletedProcess[str]:
+    """Do what `python -m tests.e2e ARGS` does for somebody who is not root."""
+    return subprocess.run(  # noqa: S603
+        [sys.executable, "-c", AS_NOBODY, *args],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "args", [["--help"], ["-h"], ["tests/e2e/test_network.py", "--help"]], ids=" ".join
+)
+def test_help_needs_no_root_and_has_an_example(args: list[str]) -> None:
+    """Whoever asks learns the usage, and nothing has been tried."""
+    done = as_nobody(*args)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "usage:\n  python -m tests.e2e [PYTEST_ARGS] " in done.stdout
+    assert "\n  python -m tests.e2e tests/e2e/test_overlays.py -k staging-b\n" in done.stdout
+    assert "E2E_HOME" in done.stdout and "E2E_IMAGE" in done.stdout
+
+
 def test_start_without_root_says_so_in_one_line() -> None:
     """Whoever is not root learns what to do, and nothing has been tried."""
-    command = [sys.executable, "-c", AS_NOBODY]
-
-    done = subprocess.run(  # noqa: S603
-        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-    )
+    done = as_nobody()
 
     said = "make e2e: needs root, for namespaces and mounts: run it as root\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", said)

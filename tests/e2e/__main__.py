@@ -1,10 +1,22 @@
-"""`python -m tests.e2e [PYTEST_ARGS]`: the sinks on Knative Eventing's own programs.
+"""The sinks on Knative Eventing's own programs, in namespaces that end with this process.
 
-`python -m tests.e2e --shell [ARGS]` starts a cluster alone, and `bash ARGS` on its node.
+usage:
+  python -m tests.e2e [PYTEST_ARGS]   all proofs, or those that pytest's arguments choose
+  python -m tests.e2e --shell [ARGS]  a cluster without sinks, and `bash ARGS` on its node
+  python -m tests.e2e --help          this text
 
-Ends with pytest's exit code; with 2 and one line if the machine cannot do it; with 130 after Ctrl-C
-and 143 after SIGTERM. Whatever ends this process, even SIGKILL, ends all that it has started.
-E2E_HOME is where logs go (var/e2e); E2E_IMAGE=kept takes the image as it was built last.
+examples:
+  python -m tests.e2e tests/e2e/test_overlays.py -k staging-b
+  E2E_IMAGE=kept python -m tests.e2e tests/e2e/test_failures.py
+  python -m tests.e2e --shell -c 'kubectl get deployments -A'
+
+environment:
+  E2E_HOME   directory of the run and its logs, if it is not to be var/e2e
+  E2E_IMAGE  `kept` takes the image as it was built last; else it is built first
+
+Needs root on Debian, namespaces, and 4 GB of disk for what it builds once. Ends with pytest's exit
+code; with 2 and what to do if the machine cannot do it; with 130 after Ctrl-C and 143 after
+SIGTERM. Whatever ends this process, even SIGKILL, ends all that it has started.
 """
 
 from __future__ import annotations
@@ -52,6 +64,9 @@ class _Terminated(Exception):
 
 def main(args: Sequence[str]) -> int:
     """Return the exit code; everything that has been started has ended."""
+    if args[:1] != ["--shell"] and not {"-h", "--help"}.isdisjoint(args):
+        print(__doc__)
+        return 0
     signal.signal(signal.SIGTERM, _terminate)
     try:
         if os.geteuid():

@@ -61,7 +61,8 @@ class Api:
         return Api(self.url, self.token, self.ca)
 
     def get(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> Answer:
-        return self.request("GET", self.path(_reference(api_version, kind, name, namespace)))
+        """Return an object as it is now."""
+        return self.request("GET", self.path(named(api_version, kind, name, namespace)))
 
     def list(
         self, api_version: str, kind: str, namespace: str | None = None, labels: str = ""
@@ -111,11 +112,12 @@ class Api:
     def delete(
         self, api_version: str, kind: str, name: str, namespace: str | None = None
     ) -> Answer:
-        return self.request("DELETE", self.path(_reference(api_version, kind, name, namespace)))
+        """Delete an object, in the time that its kind takes for it."""
+        return self.request("DELETE", self.path(named(api_version, kind, name, namespace)))
 
     def token_for(self, account: str, namespace: str, **spec: Any) -> str:
         """Return a token of a service account; `spec` is TokenRequest's, e.g. audiences."""
-        path = self.path(_reference("v1", "ServiceAccount", account, namespace)) + "/token"
+        path = self.path(named("v1", "ServiceAccount", account, namespace)) + "/token"
         kind = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
         answer = self.request("POST", path, {**kind, "spec": spec})
         return str(answer["status"]["token"])
@@ -168,9 +170,17 @@ class Api:
         return known[api_version, kind]
 
 
-def _reference(api_version: str, kind: str, name: str, namespace: str | None) -> Object:
+def place(obj: Mapping[str, Any]) -> tuple[str, str]:
+    """Return namespace and name of an object that has both."""
+    return obj["metadata"]["namespace"], obj["metadata"]["name"]
+
+
+def named(
+    api_version: str, kind: str, name: str, namespace: str | None = None, **content: Any
+) -> Object:
+    """Return an object with this content, or what stands for one where its name is enough."""
     metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
-    return {"apiVersion": api_version, "kind": kind, "metadata": metadata}
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **content}
 
 
 def _texts(response: requests.Response) -> list[str]:

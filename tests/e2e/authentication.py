@@ -11,16 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import yaml
 
 from sinks.local.processes import ROOT
-from tests.e2e import eventing
-from tests.e2e.api import Object
+from tests.e2e.api import named
 from tests.e2e.channel import wait_complete
+from tests.e2e.eventing import EVENTING, NAMESPACE, SOURCES
 from tests.e2e.overlay import Applied, rolled_out
-from tests.e2e.scripted import EVENTING
 from tests.e2e.waiting import until
 
 _SECONDS: Final = 90.0
@@ -28,10 +27,10 @@ _SECONDS: Final = 90.0
 _IDENTITIES: Final = (
     (EVENTING, "Trigger", "auth"),
     (EVENTING, "Broker", "policies"),
-    ("sources.knative.dev/v1", "SinkBinding", "oidcTokenSecretName"),
+    (SOURCES, "SinkBinding", "oidcTokenSecretName"),
 )
 _POLICIES: Final = "eventing.knative.dev/v1alpha1"
-# The latter are what Knative makes of the former; no garbage collector runs here.
+# The latter belong to the former, and have to be gone before those come again under their names.
 _ROUTING: Final = (
     *("triggers.eventing.knative.dev", "brokers.eventing.knative.dev"),
     *("subscriptions.messaging.knative.dev", "inmemorychannels.messaging.knative.dev"),
@@ -55,8 +54,7 @@ class Authenticated:
     def token(self, account: str, audience: str, namespace: str = "") -> str:
         """Return the cluster's own token of a service account, which is made if there is none."""
         api, within = self.overlay.cluster.api, namespace or self.overlay.namespace
-        metadata = {"name": account, "namespace": within}
-        api.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
+        api.apply(named("v1", "ServiceAccount", account, within))
         return api.token_for(account, within, audiences=[audience])
 
 
@@ -70,13 +68,16 @@ def authenticated(dev: Applied, directory: Path) -> Authenticated:
     directory: where the kustomization is written that takes the component.
     """
     api, namespace = dev.cluster.api, dev.namespace
+    # Whatever Triggers others have left would be given identities too, before our own are.
+    everywhere = ("--all", "--all-namespaces")
+    dev.cluster.kubectl("delete", ",".join(_ROUTING), *everywhere, "--wait=false")
     for kind in _ROUTING:
         dev.cluster.kubectl("delete", kind, "--all", "--namespace", namespace, "--timeout=60s")
-    features = {"name": "config-features", "namespace": eventing.NAMESPACE}
-    api.patch(_config_map(features), {"data": {"authentication-oidc": "enabled"}})
+    features = named("v1", "ConfigMap", "config-features", NAMESPACE)
+    api.patch(features, {"data": {"authentication-oidc": "enabled"}})
     # Everywhere else the cluster itself puts this into every namespace.
-    root = {"name": "kube-root-ca.crt", "namespace": namespace}
-    api.apply(_config_map(root) | {"data": {"ca.crt": dev.cluster.api_ca.read_text()}})
+    root = {"ca.crt": dev.cluster.api_ca.read_text()}
+    api.apply(named("v1", "ConfigMap", "kube-root-ca.crt", namespace, data=root))
     kustomization = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
@@ -100,7 +101,3 @@ def authenticated(dev: Applied, directory: Path) -> Authenticated:
 def _all_tell(dev: Applied, api_version: str, kind: str, told: str) -> bool:
     objects = dev.cluster.api.list(api_version, kind, dev.namespace)
     return all(each.get("status", {}).get(told) for each in objects)
-
-
-def _config_map(metadata: Mapping[str, Any]) -> Object:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": dict(metadata)}

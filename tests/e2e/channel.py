@@ -6,15 +6,15 @@ from collections import Counter
 from typing import Any, Final
 
 from tests.e2e.api import Api
+from tests.e2e.eventing import EVENTING, MESSAGING
 from tests.e2e.waiting import until
 
 _SECONDS: Final = 60.0
-_MESSAGING: Final = "messaging.knative.dev/v1"
 
 
 def subscribers(api: Api, namespace: str) -> list[tuple[str, dict[str, Any]]]:
     """Return what the channel of the Broker `default` delivers to: each with its Trigger's name."""
-    channel = api.get(_MESSAGING, "InMemoryChannel", "default-kne-trigger", namespace)
+    channel = api.get(MESSAGING, "InMemoryChannel", "default-kne-trigger", namespace)
     found = channel["spec"].get("subscribers", [])
     return [(each["subscriberUri"].split("/")[-2], each) for each in found]
 
@@ -28,7 +28,7 @@ def wait_complete(api: Api, namespace: str) -> None:
     """
 
     def is_complete() -> bool:
-        triggers = api.list("eventing.knative.dev/v1", "Trigger", namespace)
+        triggers = api.list(EVENTING, "Trigger", namespace)
         names = Counter(each["metadata"]["name"] for each in triggers)
         return names == Counter(name for name, _ in subscribers(api, namespace))
 

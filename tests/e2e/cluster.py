@@ -21,11 +21,7 @@ from tests.e2e.waiting import NotYet, until
 from tests.tools import Say
 
 _KUBECTL: Final = Path(sys.executable).with_name("kubectl")
-_KUBECTL_SECONDS: Final = 120.0
-# One program says that it has seen new features; all others watch them in the same way.
-_WATCHER: Final = "eventing-webhook"
-_CHANGED: Final = b"feature config changed"
-_OTHERS_SECONDS: Final = 1.0
+_KUBECTL_SECONDS: Final = 150.0  # more than any --timeout that it is given, so that it can say why
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,29 +60,10 @@ class Cluster:
         assert not check or done.returncode == 0, f"kubectl {' '.join(args)}: {done.stderr}"
         return done
 
-    def kill(self, name: str) -> None:
-        """Kill one of Knative's programs, named by its Deployment, and leave it dead."""
-        self.processes.kill(name)
-
     def restart(self, name: str) -> None:
-        """Kill one of Knative's programs, start it again and return once it is ready."""
+        """Kill one of Knative's programs, named by its Deployment, and return when it is back."""
         self.processes.restart(name)
         eventing.wait_ready(self._pods[name], self.hosts.by_name[name].address, self.processes)
-
-    def feature(self, **flags: str) -> None:
-        """Set features, `authentication_oidc="enabled"`, and return when all programs know it.
-
-        What follows from it, such as an audience in a Broker's status, comes later.
-        """
-        log = self.processes.log(_WATCHER)
-        before = log.read_bytes().count(_CHANGED)
-        data = {name.replace("_", "-"): value for name, value in flags.items()}
-        features = self.api.get("v1", "ConfigMap", "config-features", eventing.NAMESPACE)
-        if data.items() <= features["data"].items():
-            return
-        self.api.patch(features, {"data": data})
-        until(lambda: log.read_bytes().count(_CHANGED) > before, 30, f"{_WATCHER} to know {data}")
-        time.sleep(_OTHERS_SECONDS)
 
     def ready(
         self, api_version: str, kind: str, name: str, namespace: str, seconds: float = 30.0

@@ -17,7 +17,7 @@ from tests.e2e.processes import Processes, Program
 from tests.e2e.programs import Programs
 from tests.e2e.waiting import until
 
-ISSUER: Final = "https://kubernetes.default.svc.cluster.local"
+_ISSUER: Final = "https://kubernetes.default.svc.cluster.local"
 _URL: Final = f"https://{NODE}:6443"
 _STORE: Final = "http://127.0.0.1:2379"
 _STORE_PEERS: Final = "http://127.0.0.1:2380"
@@ -65,7 +65,7 @@ def start(programs: Programs, processes: Processes, state: Path) -> ControlPlane
                 f"--tls-private-key-file={certificate}",
                 f"--cert-dir={state}",
                 f"--service-cluster-ip-range={SERVICES}",
-                f"--service-account-issuer={ISSUER}",
+                f"--service-account-issuer={_ISSUER}",
                 f"--service-account-key-file={signing_key}",
                 f"--service-account-signing-key-file={signing_key}",
                 f"--token-auth-file={tokens}",

@@ -6,7 +6,6 @@ belonged to a deleted object of Knative is deleted.
 
 from __future__ import annotations
 
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -16,22 +15,23 @@ from pathlib import Path
 from typing import Final
 
 from tests.e2e import dns, endpoints, service_proxy
-from tests.e2e.api import Api, ApiError, Object
+from tests.e2e.api import Api, ApiError, Object, named, place
+from tests.e2e.commands import run
+from tests.e2e.eventing import EVENTING, MESSAGING, SOURCES
 from tests.e2e.places import NODE
+from tests.machine import Failed
 
 _NETWORK: Final = ("Service", "Endpoints", "Pod")
-_EVENTING: Final = "eventing.knative.dev/v1"
-_MESSAGING: Final = "messaging.knative.dev/v1"
 _OWNERS: Final = (
-    (_EVENTING, "Broker"),
-    (_EVENTING, "Trigger"),
-    (_MESSAGING, "InMemoryChannel"),
-    (_MESSAGING, "Subscription"),
-    ("sources.knative.dev/v1", "SinkBinding"),
+    (EVENTING, "Broker"),
+    (EVENTING, "Trigger"),
+    (MESSAGING, "InMemoryChannel"),
+    (MESSAGING, "Subscription"),
+    (SOURCES, "SinkBinding"),
 )
 _OWNED: Final = (
-    (_MESSAGING, "InMemoryChannel"),
-    (_MESSAGING, "Subscription"),
+    (MESSAGING, "InMemoryChannel"),
+    (MESSAGING, "Subscription"),
     ("eventing.knative.dev/v1beta3", "EventType"),
     ("eventing.knative.dev/v1alpha1", "EventPolicy"),
     ("v1", "Service"),
@@ -39,7 +39,7 @@ _OWNED: Final = (
     ("v1", "Secret"),
 )
 _AGAIN_SECONDS: Final = 0.2
-_ERRORS: Final = (OSError, ApiError, ValueError, subprocess.CalledProcessError)
+_ERRORS: Final = (OSError, ApiError, ValueError, Failed)
 
 
 @dataclass(slots=True)
@@ -68,7 +68,8 @@ class Controllers:
         self._thread(self._follow)
 
     def _records(self) -> Mapping[str, dns.Record]:
-        outside = {name: dns.Record((address,)) for name, address in self.names.items()}
+        names = dict(self.names)  # it may grow while it is read
+        outside = {name: dns.Record((address,)) for name, address in names.items()}
         return {**outside, **self._table}
 
     def _thread(self, work: Callable[[Api], None]) -> None:
@@ -102,15 +103,15 @@ class Controllers:
     def _connect(self, api: Api) -> None:
         """Make Endpoints, rules and names what Services and Pods say now."""
         services = api.list("v1", "Service")
-        found = {_name(each): each for each in api.list("v1", "Endpoints")}
+        found = {place(each): each for each in api.list("v1", "Endpoints")}
         pods = api.list("v1", "Pod")
         for service in services:
             if service["spec"].get("selector"):
-                present = found.get(_name(service), {})
-                found[_name(service)] = _endpoints(api, service, pods, present)
+                present = found.get(place(service), {})
+                found[place(service)] = _endpoints(api, service, pods, present)
         rules = service_proxy.ruleset(services, found.values())
         if rules != self._rules:
-            subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True)  # noqa: S607
+            run("nft", "-f", "-", input=rules)
             self._rules = rules
         # After the rules: who finds a name reaches what it stands for.
         self._table = dns.records(services, found.values())
@@ -121,10 +122,8 @@ def _endpoints(api: Api, service: Object, pods: list[Object], present: Object) -
     wanted = endpoints.subsets(service, pods)
     if present and present.get("subsets", []) == wanted:
         return present
-    namespace, name = _name(service)
-    metadata = {"name": name, "namespace": namespace}
-    changed = {"apiVersion": "v1", "kind": "Endpoints", "metadata": metadata, "subsets": wanted}
-    return api.apply(changed)
+    namespace, name = place(service)
+    return api.apply(named("v1", "Endpoints", name, namespace, subsets=wanted))
 
 
 def _collect(api: Api, api_version: str, kind: str) -> None:
@@ -140,13 +139,9 @@ def _collect(api: Api, api_version: str, kind: str) -> None:
 
 
 def _delete(api: Api, obj: Object) -> None:
-    namespace, name = _name(obj)
+    namespace, name = place(obj)
     try:
         api.delete(obj["apiVersion"], obj["kind"], name, namespace)
     except ApiError as error:
         if error.status != 404:  # else somebody was faster
             raise
-
-
-def _name(obj: Object) -> tuple[str, str]:
-    return obj["metadata"]["namespace"], obj["metadata"]["name"]

@@ -7,7 +7,6 @@ listen on loopback there.
 from __future__ import annotations
 
 import ssl
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -20,6 +19,7 @@ from sinks.local.processes import Server, gunicorn, listen, serving
 from sinks.models import ROWS
 from tests.certificates import Authority
 from tests.e2e.cluster import Cluster
+from tests.e2e.commands import run
 from tests.e2e.hosts import Host
 from tests.e2e.recorder import Asked, Door, Record, opened
 from tests.image.namespaces import network
@@ -49,7 +49,7 @@ class Counterpart:
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def start(self) -> None:
-        """Start it, and let it answer again. raises: DidNotStart."""
+        """Start it, or start it again. raises: DidNotStart."""
         self.stop()
         with network(self.host.namespace):
             running = self._stack.enter_context(serving(self.server, listen(), self.logs))
@@ -57,28 +57,18 @@ class Counterpart:
                 self._stack.enter_context(
                     opened(door, self.host.address, running.port, self.record)
                 )
-        self.record.answering.set()
 
     def stop(self) -> None:
         """End it; its connections end, and new ones are refused."""
         self._stack.close()
 
-    def hang(self) -> None:
-        """Take requests from now on, and answer none of them, until `start`."""
-        self.record.answering.clear()
-
 
 @dataclass(frozen=True, slots=True)
 class Counterparts:
-    """Both of them.
-
-    topics:  directory with a file `dev.<stream>.ndjson` of each stream.
-    ca:      the certificate that vouches for their TLS names.
-    """
+    """Both of them; `ca` is the certificate that vouches for their TLS names."""
 
     predictor: Counterpart
     eventgate: Counterpart
-    topics: Path
     ca: Path
 
     def posted(self) -> list[bytes]:
@@ -98,8 +88,7 @@ def running(cluster: Cluster, directory: Path) -> Iterator[Counterparts]:
     names = (_STAGING_PREDICTOR, _MAIN_EVENTGATE)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(authority.issue(directory / "outside.pem", *names))
-    topics = directory / "eventgate"
-    eventgate_app = f"sinks.local.eventgate:create_app({str(topics)!r})"
+    eventgate_app = f"sinks.local.eventgate:create_app({str(directory / 'eventgate')!r})"
     predictor = Counterpart(
         cluster.hosts.add("predictor", _PREDICTOR_ADDRESS),
         Server(
@@ -123,11 +112,11 @@ def running(cluster: Cluster, directory: Path) -> Iterator[Counterparts]:
         | {_LOST_EVENTGATE: _LOST_ADDRESS}
     )
     # Packets are dropped and nobody is told, as with a data centre that is cut off.
-    subprocess.run(["ip", "route", "replace", "blackhole", _LOST_ADDRESS], check=True)  # noqa: S603, S607
+    run("ip", "route", "replace", "blackhole", _LOST_ADDRESS)
     try:
         predictor.start()
         eventgate.start()
-        yield Counterparts(predictor, eventgate, topics, authority.ca)
+        yield Counterparts(predictor, eventgate, authority.ca)
     finally:
         predictor.stop()
         eventgate.stop()

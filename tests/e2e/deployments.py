@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from tests.e2e.api import Object
 from tests.e2e.endpoints import is_ready
 from tests.e2e.understood import deployment_problems
 
-HASH: Final = "pod-template-hash"
+_HASH: Final = "pod-template-hash"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ def owner(pod: Mapping[str, Any]) -> str | None:
 
 
 def is_ending(pod: Mapping[str, Any]) -> bool:
+    """True if a Pod has been deleted and is still there."""
     return "deletionTimestamp" in pod["metadata"]
 
 
@@ -130,7 +131,7 @@ def _pod(deployment: Mapping[str, Any], node: str) -> Object:
         "metadata": {
             "generateName": f"{name}-{made_of}-",
             "namespace": namespace,
-            "labels": {**(given.get("labels") or {}), HASH: made_of},
+            "labels": {**(given.get("labels") or {}), _HASH: made_of},
             "annotations": given.get("annotations") or {},
             "ownerReferences": [
                 {
@@ -147,12 +148,12 @@ def _pod(deployment: Mapping[str, Any], node: str) -> Object:
 
 
 def _hash_of(pod: Mapping[str, Any]) -> str:
-    return str(pod["metadata"]["labels"].get(HASH))
+    return str(pod["metadata"]["labels"].get(_HASH))
 
 
-def _share(value: int | str, of: int, rounded: Any) -> int:
+def _share(value: int | str, of: int, rounded: Callable[[float], int]) -> int:
     """Return a number of Pods that may be given as a percentage."""
-    return int(rounded(of * int(value[:-1]) / 100)) if isinstance(value, str) else value
+    return rounded(of * int(value[:-1]) / 100) if isinstance(value, str) else value
 
 
 def _condition(kind: str, status: bool, reason: str, message: str) -> Object:

@@ -103,7 +103,7 @@ def serve(address: str, table: Callable[[], Mapping[str, Record]]) -> None:
             query, client = server.recvfrom(4096)
             try:
                 server.sendto(reply(query, table()), client)
-            except (ValueError, IndexError, struct.error):
-                continue  # no question; whoever sent it waits in vain, as for any name server
+            except (OSError, ValueError, IndexError, struct.error):
+                continue  # no question, or whoever asked is gone; as with any name server
 
     threading.Thread(target=answer, name="dns", daemon=True).start()

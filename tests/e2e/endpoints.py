@@ -44,11 +44,7 @@ def subsets(service: Object, pods: Iterable[Object]) -> list[dict[str, Any]]:
 
 def _ports(service: Object, pod: Object) -> Iterable[tuple[str, int, str]]:
     """Yield name, number and protocol; a port that the Pod does not name is left out."""
-    named = {
-        name: number
-        for container in pod["spec"]["containers"]
-        for name, number in named_ports(container).items()
-    }
+    named = named_ports(*pod["spec"]["containers"])
     for port in service["spec"].get("ports", []):
         target = port.get("targetPort", port["port"])
         number = named.get(target) if isinstance(target, str) else target

@@ -16,7 +16,7 @@ from tests.e2e.api import Api, Object
 from tests.e2e.control_plane import ControlPlane, write_kubeconfig
 from tests.e2e.endpoints import selects
 from tests.e2e.hosts import Host, Hosts
-from tests.e2e.places import EVENTING, NODE, STATE
+from tests.e2e.places import NODE, NODE_NAME, PROGRAMS, STATE
 from tests.e2e.pod_status import State, pod_status
 from tests.e2e.probes import is_good, named_ports
 from tests.e2e.processes import Processes, Program
@@ -24,7 +24,10 @@ from tests.e2e.programs import Programs
 from tests.e2e.waiting import until
 
 NAMESPACE: Final = "knative-eventing"
-DEPLOYMENTS: Final = (
+EVENTING: Final = "eventing.knative.dev/v1"
+MESSAGING: Final = "messaging.knative.dev/v1"
+SOURCES: Final = "sources.knative.dev/v1"
+_DEPLOYMENTS: Final = (
     *("eventing-webhook", "eventing-controller", "imc-controller", "imc-dispatcher"),
     *("mt-broker-controller", "mt-broker-ingress", "mt-broker-filter"),
 )
@@ -71,8 +74,8 @@ def start(
     """Start the programs and return their Pods by Deployment, all ready and webhooks serving."""
     api = control_plane.api
     pods: dict[str, Object] = {}
-    for number, name in enumerate(DEPLOYMENTS, start=1):
-        host = hosts.add(name, EVENTING.format(number))
+    for number, name in enumerate(_DEPLOYMENTS, start=1):
+        host = hosts.add(name, PROGRAMS.format(number))
         pods[name] = api.create(_pod(deployments[name]), validation="Ignore")
         account = pods[name]["spec"]["serviceAccountName"]
         token = api.token_for(account, NAMESPACE, expirationSeconds=_TOKEN_SECONDS)
@@ -103,7 +106,7 @@ def _pod(deployment: Object) -> Object:
     template = deployment["spec"]["template"]
     name = f"{deployment['metadata']['name']}-0"
     metadata = {"name": name, "namespace": NAMESPACE, "labels": template["metadata"]["labels"]}
-    spec = {**template["spec"], "nodeName": "node"}
+    spec = {**template["spec"], "nodeName": NODE_NAME}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 

@@ -14,7 +14,9 @@ import yaml
 
 from sinks import triggers
 from sinks.cloudevent import Message, decode
-from tests.e2e.scripted import EVENTING, ScriptedBroker
+from tests.e2e.api import named
+from tests.e2e.eventing import EVENTING
+from tests.e2e.scripted import ScriptedBroker
 from tests.e2e.waiting import until
 
 Json = dict[str, Any]
@@ -25,12 +27,8 @@ _SECONDS: Final = 30.0
 
 def trigger(name: str, namespace: str, spec: Mapping[str, Any]) -> Json:
     """A Trigger of these filters and a subscriber that nobody has to serve."""
-    return {
-        "apiVersion": EVENTING,
-        "kind": "Trigger",
-        "metadata": {"name": name, "namespace": namespace},
-        "spec": {"broker": "default", "subscriber": {"uri": "http://one.example/"}, **spec},
-    }
+    whole = {"broker": "default", "subscriber": {"uri": "http://one.example/"}, **spec}
+    return named(EVENTING, "Trigger", name, namespace, spec=whole)
 
 
 def ours(specs: Mapping[str, Mapping[str, Any]], events: Sequence[Message]) -> Matches:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e import counterparts as outside
 from tests.e2e import overlay
+from tests.e2e.api import named
 from tests.e2e.cluster import Cluster
 from tests.e2e.counterparts import Counterparts
 from tests.e2e.kubelet import Kubelet
@@ -58,8 +59,8 @@ def applied(cluster: Cluster, kubelet: Kubelet, counterparts: Counterparts, toke
     services = {"predictor": outside.PREDICTOR, "eventgate": outside.EVENTGATE}
     authority = counterparts.ca.read_text()
     platform = [
-        _object("ConfigMap", "platform-ca", data={"ca.crt": authority}),
-        _object("Secret", "client-tokens", stringData={"tokens": f"operator={token}\n"}),
+        named("v1", "ConfigMap", "platform-ca", data={"ca.crt": authority}),
+        named("v1", "Secret", "client-tokens", stringData={"tokens": f"operator={token}\n"}),
     ]
 
     def run(name: str) -> AbstractContextManager[Applied]:
@@ -75,7 +76,3 @@ def dev(applied: Apply) -> Iterator[Applied]:
     """The overlay dev, with events on their way."""
     with applied("dev") as running:
         yield running
-
-
-def _object(kind: str, name: str, **content: dict[str, str]) -> dict[str, object]:
-    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, **content}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.e2e.commands import run
 from tests.e2e.places import GATEWAY, NODE
 from tests.machine import Failed
 
@@ -34,7 +34,7 @@ class Hosts:
 
     by_name: dict[str, Host] = field(default_factory=dict)
     _links: int = 0
-    # The kubelet's thread makes hosts too.
+    # The kubelet's thread makes and removes hosts too.
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, name: str, address: str) -> Host:
@@ -64,19 +64,15 @@ class Hosts:
         return host
 
     def remove(self, name: str) -> None:
-        """Take a host away; processes that are still there have no network from now on."""
-        host = self.by_name.pop(name)
+        """Take a host away; processes that are still there have no network from now on.
+
+        raises: Failed; KeyError if there is none.
+        """
+        with self._lock:
+            host = self.by_name.pop(name)
         _ip(f"link del {host.link}", f"netns del {name}")
 
 
 def _ip(*commands: str, namespace: str | None = None) -> None:
     options = ["-netns", namespace] if namespace else []
-    done = subprocess.run(  # noqa: S603
-        ["ip", *options, "-batch", "-"],  # noqa: S607
-        input="\n".join(commands) + "\n",
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise Failed(f"cannot make a network: ip {commands[0]}: {done.stderr.strip()}")
+    run("ip", *options, "-batch", "-", input="\n".join(commands) + "\n")

@@ -12,7 +12,6 @@ ends in the background, in its own time. `stop` ends a whole namespace at once, 
 from __future__ import annotations
 
 import ipaddress
-import subprocess
 import threading
 import time
 from collections.abc import Sequence
@@ -25,7 +24,7 @@ from tests.e2e.api import Api, ApiError, Object
 from tests.e2e.deployments import is_ending
 from tests.e2e.hosts import Hosts
 from tests.e2e.network_enforcer import Enforcer, peer
-from tests.e2e.places import NODE
+from tests.e2e.places import NODE, NODE_NAME, RESOLV_CONF
 from tests.e2e.pod import CannotStart
 from tests.e2e.pod_status import pod_status
 from tests.e2e.referenced import Referenced
@@ -33,17 +32,11 @@ from tests.e2e.rollouts import Rollouts
 from tests.e2e.running_pod import Place, RunningPod
 from tests.e2e.waiting import until
 from tests.image.engine import Engine
+from tests.machine import Failed
 
-NODE_NAME: Final = "node"
 _FIRST: Final = ipaddress.ip_address("10.99.2.1")
 _EVERY_SECONDS: Final = 0.3
-_OBJECTS_SECONDS: Final = 2.0
 _STOP_SECONDS: Final = 60.0
-_RESOLV: Final = """\
-nameserver {node}
-search {namespace}.svc.cluster.local svc.cluster.local cluster.local
-options ndots:5
-"""
 
 
 @dataclass(slots=True)
@@ -117,7 +110,7 @@ class Kubelet:
             self._wake.clear()
             try:
                 self._work()
-            except (OSError, ApiError, subprocess.SubprocessError) as error:
+            except (OSError, ApiError, Failed) as error:
                 with (self.logs / "kubelet.log").open("a") as log:
                     print(time.strftime("%T"), error, file=log)
 
@@ -160,7 +153,7 @@ class Kubelet:
         self._addresses += 1
         directory = self.directory / name
         (directory / "etc").mkdir(parents=True)
-        (directory / "etc/resolv.conf").write_text(_RESOLV.format(node=NODE, namespace=namespace))
+        (directory / "etc/resolv.conf").write_text(RESOLV_CONF.format(namespace=namespace))
         (directory / "etc/hosts").write_text(f"127.0.0.1 localhost\n{host.address} {name}\n")
         account = pod["spec"].get("serviceAccountName", "default")
 
@@ -187,6 +180,7 @@ class Kubelet:
     def _bury(self, uid: str, running: RunningPod) -> None:
         self.hosts.remove(running.name)
         del self._running[uid]
+        self._sent.pop(uid, None)
         self._delete(running.pod)
 
     def _delete(self, pod: Object) -> None:
@@ -206,5 +200,5 @@ class Kubelet:
     def _report(self, uid: str, running: RunningPod) -> None:
         status = pod_status(running.pod["spec"], running.ip, NODE, running.state)
         if self._sent.get(uid) != status:
-            self._sent[uid] = status
             self.api.patch(running.pod, {"status": status}, "status")
+            self._sent[uid] = status  # not before: what has failed is sent again

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from tests.e2e import network_policy
 from tests.e2e.api import Api, Object
+from tests.e2e.commands import run
 from tests.e2e.network_policy import Peer
 from tests.e2e.places import NODE
+from tests.e2e.probes import named_ports
 
 
 @dataclass(slots=True)
@@ -21,7 +21,7 @@ class Enforcer:
     _rules: str = ""
 
     def enforce(self, namespaces: Collection[str], peers: Sequence[Peer]) -> None:
-        """Return once the policies of the namespaces hold for all of these Pods."""
+        """Return once the policies of the namespaces hold for all of these Pods. raises: Failed."""
         policies = [
             each
             for each in self.api.list("networking.k8s.io/v1", "NetworkPolicy")
@@ -34,17 +34,12 @@ class Enforcer:
         cluster = network_policy.Cluster([*peers, network_policy.dns_server(NODE)], labels)
         rules = network_policy.table(policies, cluster, NODE)
         if rules != self._rules:
-            subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True)  # noqa: S607
+            run("nft", "-f", "-", input=rules)
             self._rules = rules
 
 
 def peer(pod: Object, ip: str) -> Peer:
     """Return a Pod as policies see it."""
-    metadata: Mapping[str, Any] = pod["metadata"]
-    ports = {
-        port["name"]: port["containerPort"]
-        for container in pod["spec"]["containers"]
-        for port in container.get("ports", ())
-        if "name" in port
-    }
+    metadata = pod["metadata"]
+    ports = named_ports(*pod["spec"]["containers"])
     return Peer(ip, metadata["namespace"], metadata.get("labels", {}), ports)

@@ -13,9 +13,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-TABLE: Final = "network_policy"
-DNS_PORT: Final = 53
+from tests.e2e.endpoints import selects
+
+_TABLE: Final = "network_policy"
+_DNS_PORT: Final = 53
 _ANYWHERE: Final = "0.0.0.0/0"
+_HOOK: Final = "type filter hook {} priority 0; policy accept;"
+_ESTABLISHED: Final = "ct state established,related accept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class _Flow:
 
 def dns_server(node: str) -> Peer:
     """Return the node's DNS server as the Pod that it is elsewhere."""
-    return Peer(node, "kube-system", {"k8s-app": "kube-dns"}, {"dns": DNS_PORT})
+    return Peer(node, "kube-system", {"k8s-app": "kube-dns"}, {"dns": _DNS_PORT})
 
 
 def table(policies: Sequence[Mapping[str, Any]], cluster: Cluster, node: str) -> str:
@@ -73,13 +77,13 @@ def table(policies: Sequence[Mapping[str, Any]], cluster: Cluster, node: str) ->
                 allowed = sorted(set(_allowed(isolating, direction, peer, cluster)))
                 chains.append(_chain(name, [*allowed, "jump refuse"]))
                 jumps.append(f"ip {side} {peer.ip} jump {name}")
-    dns = f"ip daddr {node} meta l4proto {{ tcp, udp }} th dport {DNS_PORT}"
+    dns = f"ip daddr {node} meta l4proto {{ tcp, udp }} th dport {_DNS_PORT}"
     asking = [f"{dns} {jump}" for jump in jumps if " saddr " in jump]
     return "\n".join(
         [
-            f"table ip {TABLE}",
-            f"delete table ip {TABLE}",
-            f"table ip {TABLE} {{",
+            f"table ip {_TABLE}",
+            f"delete table ip {_TABLE}",
+            f"table ip {_TABLE} {{",
             _chain("refuse", ["meta l4proto tcp counter reject with tcp reset", "counter reject"]),
             *chains,
             _chain("forward", [_HOOK.format("forward"), _ESTABLISHED, *jumps]),
@@ -88,10 +92,6 @@ def table(policies: Sequence[Mapping[str, Any]], cluster: Cluster, node: str) ->
             "",
         ]
     )
-
-
-_HOOK: Final = "type filter hook {} priority 0; policy accept;"
-_ESTABLISHED: Final = "ct state established,related accept"
 
 
 def _chain(name: str, lines: Sequence[str]) -> str:
@@ -106,8 +106,7 @@ def _selects(policy: Mapping[str, Any], peer: Peer) -> bool:
 
 def matches(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
     """Whether a label selector matches; an empty one matches everything."""
-    wanted = selector.get("matchLabels") or {}
-    return all(labels.get(key) == value for key, value in wanted.items()) and all(
+    return selects(selector.get("matchLabels") or {}, labels) and all(
         _meets(each, labels) for each in selector.get("matchExpressions") or ()
     )
 

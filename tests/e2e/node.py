@@ -13,20 +13,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from tests.e2e.places import NODE, SERVICES, STATE
+from tests.e2e.commands import run
+from tests.e2e.places import NODE, RESOLV_CONF, SERVICES, STATE
 from tests.machine import Failed
 
 _NETWORK: Final = f"""link set lo up
 addr add {NODE}/32 dev lo
 route add {SERVICES} dev lo src {NODE}
 """
-# As the kubelet gives it to Pods of Knative's namespace, whose programs use short names.
-_NAME_SERVER: Final = f"""nameserver {NODE}
-search knative-eventing.svc.cluster.local svc.cluster.local cluster.local
-options ndots:5
-"""
 _FILES: Final = {
-    "/etc/resolv.conf": _NAME_SERVER,
+    # Knative's programs, which run here, use short names of their namespace.
+    "/etc/resolv.conf": RESOLV_CONF.format(namespace="knative-eventing"),
     "/etc/hosts": "127.0.0.1 localhost\n",
     "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
 }
@@ -47,7 +44,7 @@ def main() -> int:
     try:
         _prepare()
     except (Failed, OSError) as error:
-        print(f"make e2e: {error}", file=sys.stderr)
+        print(f"make e2e: cannot make a node: {error}", file=sys.stderr)
         return 2
     return _ended(sys.argv[1:])
 
@@ -55,22 +52,14 @@ def main() -> int:
 def _prepare() -> None:
     for path in (Path("/run/netns"), STATE):
         path.mkdir(parents=True, exist_ok=True)
-        _run("mount", "-t", "tmpfs", "-o", "mode=0755", "none", str(path))
+        run("mount", "-t", "tmpfs", "-o", "mode=0755", "none", str(path))
     # The node asks the cluster's name server too, and with it all that runs here.
     for name, text in _FILES.items():
         shown = STATE / Path(name).name
         shown.write_text(text)
-        _run("mount", "--bind", str(shown), os.path.realpath(name))
-    _run("ip", "-batch", "-", input=_NETWORK)
+        run("mount", "--bind", str(shown), os.path.realpath(name))
+    run("ip", "-batch", "-", input=_NETWORK)
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
-
-
-def _run(*command: str, input: str = "") -> None:
-    done = subprocess.run(  # noqa: S603
-        command, input=input, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise Failed(f"cannot make a node: {' '.join(command)}: {done.stderr.strip()}")
 
 
 def _ended(command: Sequence[str]) -> int:

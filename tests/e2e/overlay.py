@@ -14,9 +14,10 @@ import yaml
 
 from sinks.local.processes import ROOT
 from tests.e2e import subscribers
-from tests.e2e.api import Object
+from tests.e2e.api import Object, named
 from tests.e2e.channel import wait_complete
 from tests.e2e.cluster import Cluster, conditions
+from tests.e2e.eventing import EVENTING, SOURCES
 from tests.e2e.kubelet import Kubelet
 from tests.e2e.places import NODE
 from tests.e2e.waiting import until
@@ -26,10 +27,10 @@ _SETTLED_SECONDS: Final = 60.0
 _CANARY_SECONDS: Final = 0.3
 _CANARY: Final = "test.canary"
 # What Knative has to have taken in before Pods start: SinkBindings change their templates.
-_EVENTING: Final = (
-    ("eventing.knative.dev/v1", "Broker"),
-    ("eventing.knative.dev/v1", "Trigger"),
-    ("sources.knative.dev/v1", "SinkBinding"),
+_TAKEN_IN: Final = (
+    (EVENTING, "Broker"),
+    (EVENTING, "Trigger"),
+    (SOURCES, "SinkBinding"),
 )
 
 
@@ -71,9 +72,7 @@ class Applied:
     @property
     def broker_url(self) -> str:
         """The URL that takes events for the Broker."""
-        broker = self.cluster.api.get(
-            "eventing.knative.dev/v1", "Broker", "default", self.namespace
-        )
+        broker = self.cluster.api.get(EVENTING, "Broker", "default", self.namespace)
         return str(broker["status"]["address"]["url"])
 
 
@@ -95,7 +94,7 @@ def applied(cluster: Cluster, kubelet: Kubelet, overlay: Overlay, image: str) ->
             it = Applied(namespace, cluster, kubelet, done.stderr)
             has_broker = any(each["kind"] == "Broker" for each in objects)
             if has_broker:
-                for api_version, kind in _EVENTING:
+                for api_version, kind in _TAKEN_IN:
                     for each in cluster.api.list(api_version, kind, namespace):
                         name = each["metadata"]["name"]
                         cluster.ready(api_version, kind, name, namespace, _READY_SECONDS)
@@ -119,7 +118,9 @@ def rolled_out(it: Applied) -> None:
         assert not problems, "\n".join(problems)
         return all(map(_is_complete, it.cluster.api.list("apps/v1", "Deployment", it.namespace)))
 
-    until(is_complete, _READY_SECONDS, f"the Deployments of {it.namespace} to be rolled out", 0.2)
+    log = it.kubelet.logs / "kubelet.log"
+    what = f"the Deployments of {it.namespace} to be rolled out (errors are in {log})"
+    until(is_complete, _READY_SECONDS, what, every=0.2)
 
 
 def _is_complete(deployment: Object) -> bool:
@@ -134,16 +135,10 @@ def _image(deployment: Object) -> str:
 
 
 def _prepare(cluster: Cluster, overlay: Overlay, namespace: str) -> None:
-    cluster.kubectl("create", "namespace", namespace, check=False)  # it may be there already
+    cluster.api.apply(named("v1", "Namespace", namespace))
     for name, host in overlay.services.items():
-        cluster.api.apply(
-            {
-                "apiVersion": "v1",
-                "kind": "Service",
-                "metadata": {"name": name, "namespace": namespace},
-                "spec": {"type": "ExternalName", "externalName": host},
-            }
-        )
+        spec = {"type": "ExternalName", "externalName": host}
+        cluster.api.apply(named("v1", "Service", name, namespace, spec=spec))
     for each in overlay.objects:
         cluster.api.apply({**each, "metadata": {**each["metadata"], "namespace": namespace}})
 
@@ -155,20 +150,14 @@ def _settle(it: Applied, node: subscribers.Subscribers) -> None:
     once, so when events reach the one that was made last they reach all.
     """
     name = f"canary-{uuid.uuid4()}"
-    it.cluster.api.create(
-        {
-            "apiVersion": "eventing.knative.dev/v1",
-            "kind": "Trigger",
-            "metadata": {"name": name, "namespace": it.namespace},
-            "spec": {
-                "broker": "default",
-                "filters": [{"exact": {"type": _CANARY}}],
-                "subscriber": {"uri": node.at(name)},
-                "delivery": {"retry": 0},
-            },
-        }
-    )
-    it.cluster.ready("eventing.knative.dev/v1", "Trigger", name, it.namespace)
+    spec = {
+        "broker": "default",
+        "filters": [{"exact": {"type": _CANARY}}],
+        "subscriber": {"uri": node.at(name)},
+        "delivery": {"retry": 0},
+    }
+    it.cluster.api.create(named(EVENTING, "Trigger", name, it.namespace, spec=spec))
+    it.cluster.ready(EVENTING, "Trigger", name, it.namespace)
     wait_complete(it.cluster.api, it.namespace)
     url = it.broker_url
 

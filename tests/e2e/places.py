@@ -1,4 +1,4 @@
-"""Where things of a run are: directories, and addresses of its network."""
+"""Where things of a run are: directories, and names and addresses of its network."""
 
 from __future__ import annotations
 
@@ -21,4 +21,11 @@ NODE: Final = "10.99.0.1"
 GATEWAY: Final = "169.254.1.1"  # on the node's end of each link
 SERVICES: Final = "10.98.0.0/16"
 API_SERVICE: Final = "10.98.0.1"  # the first of these, as the API server takes it
-EVENTING: Final = "10.99.1.{}"  # Knative's programs
+PROGRAMS: Final = "10.99.1.{}"  # Knative's programs
+NODE_NAME: Final = "node"
+# As a kubelet gives it to Pods of a namespace, for short names.
+RESOLV_CONF: Final = f"""\
+nameserver {NODE}
+search {{namespace}}.svc.cluster.local svc.cluster.local cluster.local
+options ndots:5
+"""

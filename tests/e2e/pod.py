@@ -14,8 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-_SUFFIXES: Final = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
-_BINARY: Final = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
+_QUANTITY: Final = re.compile(r"(\d+)(|k|M|G|Ki|Mi|Gi)")
+_BYTES: Final = {
+    **{"": 1, "k": 10**3, "M": 10**6, "G": 10**9},
+    **{"Ki": 2**10, "Mi": 2**20, "Gi": 2**30},
+}
 _VARIABLE: Final = re.compile(r"\$(?:\$|\(([-._a-zA-Z0-9]+)\))")
 _IN_METADATA: Final = re.compile(r"metadata\.(labels|annotations)\['(.+)'\]")
 
@@ -91,7 +94,10 @@ def expanded(text: str, env: Mapping[str, str]) -> str:
 
 
 def process(container: Mapping[str, Any], env: Mapping[str, str], image: Image) -> list[str]:
-    """Return the command line: a spec's `command` and `args` go before the image's two halves."""
+    """Return the command line: a spec's `command` and `args` go before the image's two halves.
+
+    raises: CannotStart if there is none.
+    """
     command = container.get("command")
     args = container.get("args")
     if command is None:
@@ -174,9 +180,10 @@ def _limits(limits: Mapping[str, str]) -> Iterator[str]:
 
 
 def quantity(text: str) -> int:
-    """Return a quantity of bytes, e.g. `256Mi`, as their number."""
-    number, suffix = re.fullmatch(r"(\d+)(\w*)", text).groups()  # type: ignore[union-attr]
-    return int(number) * (_SUFFIXES | _BINARY)[suffix]
+    """Return a quantity of bytes, e.g. `256Mi`, as their number. raises: CannotStart."""
+    if found := _QUANTITY.fullmatch(text):
+        return int(found[1]) * _BYTES[found[2]]
+    raise CannotStart(f"{text} bytes: not played here, only whole numbers of {', '.join(_BYTES)}")
 
 
 def _value(entry: Mapping[str, Any], pod: Mapping[str, Any], objects: Objects) -> str | None:

@@ -70,9 +70,9 @@ def is_good(spec: Mapping[str, Any], ip: str, ports: Mapping[str, int]) -> bool:
         connection.close()
 
 
-def named_ports(container: Mapping[str, Any]) -> dict[str, int]:
-    """Return the ports of a container that have a name."""
-    ports = container.get("ports", ())
+def named_ports(*containers: Mapping[str, Any]) -> dict[str, int]:
+    """Return the ports of containers that have a name."""
+    ports = [port for container in containers for port in container.get("ports", ())]
     return {each["name"]: each["containerPort"] for each in ports if "name" in each}
 
 

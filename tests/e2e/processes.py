@@ -54,6 +54,7 @@ class Processes:
         self._programs[program.name] = program
 
     def log(self, name: str) -> Path:
+        """Return the file that a program's log goes to."""
         return self.logs / f"{name}.log"
 
     def kill(self, name: str) -> None:
@@ -69,6 +70,7 @@ class Processes:
         self.start(self._programs[name])
 
     def kill_all(self) -> None:
+        """Kill all programs, and return when they have ended."""
         for process in self._running.values():
             process.kill()
         for name in list(self._running):

@@ -48,6 +48,7 @@ _TIED: Final = ("setpriv", "--pdeathsig", "KILL")
 _FULL: Final = "no space left on device"
 _PROGRESS_SECONDS: Final = 15.0
 _BUILD_SECONDS: Final = 1800.0
+_SAID_SECONDS: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Programs:
     directory: Path
 
     def path(self, name: str) -> str:
+        """Return the file of a program."""
         return str(self.directory / name)
 
     def shipped(self) -> list[Path]:
@@ -157,10 +159,17 @@ def _said(command: list[str]) -> str:
     """Return what a command of Go's says. raises: Failed."""
     try:
         done = subprocess.run(  # noqa: S603
-            command, cwd=SOURCE, env=_env(), capture_output=True, text=True, check=True
+            command,
+            cwd=SOURCE,
+            env=_env(),
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=_SAID_SECONDS,
         )
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise Failed(f"cannot run Go: {error}; remove .cache and try again") from error
+    except (OSError, subprocess.SubprocessError) as error:
+        said = str(getattr(error, "stderr", None) or "")
+        raise Failed(f"cannot run Go: {error}; remove .cache and try again", said) from error
     return done.stdout.strip()
 
 

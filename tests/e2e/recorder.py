@@ -1,7 +1,7 @@
 """Doors of a server outside the cluster: TLS where wanted, and a record of all that was asked.
 
 A door passes HTTP on to a port of loopback and the answer back; both keep their bytes but for the
-framing. It can also take requests and never answer them.
+framing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import http.client
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -24,9 +23,8 @@ _FRAMING: Final = frozenset(("connection", "keep-alive", "transfer-encoding", "c
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request; `at` is time.time() when it was complete."""
+    """A request that came through a door."""
 
-    at: float
     method: str
     path: str
     host: str
@@ -46,15 +44,11 @@ class Door:
     knows: Callable[[str, str], bool] = lambda _host, _path: True
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Record:
-    """What came through all doors of a server, in the order in which it came.
-
-    answering: cleared: requests are taken, and those that come meanwhile are never answered.
-    """
+    """What came through all doors of a server, in the order in which it came."""
 
     asked: list[Asked] = field(default_factory=list)
-    answering: threading.Event = field(default_factory=threading.Event)
 
 
 @contextmanager
@@ -68,11 +62,8 @@ def opened(door: Door, address: str, server_port: int, record: Record) -> Iterat
         def pass_on(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
             host = self.headers.get("Host", "")
-            record.asked.append(Asked(time.time(), self.command, self.path, host, body))
-            if not record.answering.is_set():
-                record.answering.wait()
-                self.close_connection = True
-            elif door.knows(host.partition(":")[0], self.path):
+            record.asked.append(Asked(self.command, self.path, host, body))
+            if door.knows(host.partition(":")[0], self.path):
                 self._answer(*_asked_of(server_port, self, body))
             else:
                 self._answer(404, "Not Found", [], b"")

@@ -35,6 +35,7 @@ class Referenced:
             self._objects = {**self._objects, **found}
 
     def _look_into(self, namespace: str) -> Objects:
+        """Return what there is; claims are Bound then, as a cluster's provisioner would do it."""
         claims = self.api.list("v1", "PersistentVolumeClaim", namespace)
         for claim in claims:
             if claim["status"].get("phase") != "Bound":

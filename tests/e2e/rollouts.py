@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from tests.e2e.api import Api, ApiError, Object
+from tests.e2e.api import Api, ApiError, Object, place
 from tests.e2e.deployments import (
     deployment_status,
     is_ending,
@@ -40,7 +40,7 @@ class Rollouts:
             for each in self.api.list("apps/v1", "Deployment")
             if each["metadata"]["namespace"] in namespaces
         ]
-        known = {(each["metadata"]["namespace"], each["metadata"]["name"]) for each in there}
+        known = set(map(place, there))
         self.refused = {key: text for key, text in self.refused.items() if key in known}
         changed = self._collect([each["metadata"]["uid"] for each in there], namespaces, pods)
         for deployment in there:
@@ -57,7 +57,7 @@ class Rollouts:
         return changed
 
     def _create(self, deployment: Object, pods: Sequence[Object]) -> str:
-        key = deployment["metadata"]["namespace"], deployment["metadata"]["name"]
+        key = place(deployment)
         try:
             for pod in pods:
                 name = f"{pod['metadata']['generateName']}{secrets.token_hex(3)}"

@@ -106,9 +106,10 @@ class RunningPod:
         """Let its container start; calling it again changes nothing."""
         self._may_start.set()
 
-    def kill(self, number: int = signal.SIGKILL) -> None:
-        """Send a signal to the container's process 1."""
-        os.kill(self._pid, number)
+    def kill(self) -> None:
+        """Send SIGKILL to the container's process 1, of which there has to be one."""
+        assert self._pid, f"{self.name} has no container yet"  # 0 would be the tests themselves
+        os.kill(self._pid, signal.SIGKILL)
 
     def stop(self, grace_seconds: float) -> None:
         """End it in the background: preStop, SIGTERM, SIGKILL after the grace."""
@@ -129,8 +130,8 @@ class RunningPod:
             except CannotStart as error:
                 self._say(reason="CreateContainerConfigError", message=str(error))
                 self._ending.wait(_RETRY_SECONDS)
-            except Failed as error:
-                self._say(reason="CreateContainerError", message=error.output.strip())
+            except (Failed, OSError) as error:
+                self._say(reason="CreateContainerError", message=_told(error))
                 self._ending.wait(_RETRY_SECONDS)
             else:
                 self._run(container)
@@ -164,9 +165,9 @@ class RunningPod:
         with suppress(ProcessLookupError):  # ended before we could look
             with watched(self._pid, self._at_once) as process:
                 failed = self._watch(process, container)
-                self._terminate(process, container)
-        at_once = self._at_once.is_set()
-        code = 0 if at_once else int(container.engine.podman("wait", container.name).stdout)
+                self._terminate(process)
+        # Before podman itself knows of the end it cannot remove the container.
+        code = int(container.engine.podman("wait", container.name).stdout)
         container.engine.podman("rm", "--force", "--time", "0", container.name)
         self._say(
             running=False,
@@ -201,13 +202,10 @@ class RunningPod:
         except CannotStart:
             return  # what has been taken away stays as it was while the container runs
 
-    def _terminate(self, process: WatchedProcess, container: Container) -> None:
+    def _terminate(self, process: WatchedProcess) -> None:
         limit = time.monotonic() + self._grace_seconds
         hook = self._spec.get("lifecycle", {}).get("preStop", {})
-        if not process.has_ended() and not self._at_once.is_set():
-            if "exec" in hook:
-                container.exec(*hook["exec"]["command"])
-            process.wait(min(hook.get("sleep", {}).get("seconds", 0), self._grace_seconds))
+        process.wait(min(hook.get("sleep", {}).get("seconds", 0), self._grace_seconds))
         process.end(max(limit - time.monotonic(), _LEAST_GRACE_SECONDS))
 
     def _say(self, **changes: Any) -> None:
@@ -215,3 +213,7 @@ class RunningPod:
         if state != self.state:
             self.state = state
             self._place.changed()
+
+
+def _told(error: Failed | OSError) -> str:
+    return f"{error} {getattr(error, 'output', '')}".strip()

@@ -13,7 +13,7 @@ from tests.factories import DATA, binary, merged, structured
 
 Json = dict[str, Any]
 _Make = Callable[[Json], tuple[dict[str, str], bytes]]
-SHAPES: Final = ("binary", "structured", "kafka-source")
+_SHAPES: Final = ("binary", "structured", "kafka-source")
 # What KafkaSource makes of a record that is no CloudEvent: no Content-Type, nothing of its data.
 _KAFKA_SOURCE: Final = "/apis/v1/namespaces/event-sinks/kafkasources/page-change#page_change"
 
@@ -47,7 +47,7 @@ def plain() -> list[Input]:
 
 def cloudevents() -> list[Input]:
     """Return each sample in each of the shapes of a CloudEvent."""
-    makers: Mapping[str, _Make] = dict(zip(SHAPES, (binary, structured, _record), strict=True))
+    makers: Mapping[str, _Make] = dict(zip(_SHAPES, (binary, structured, _record), strict=True))
     return [
         Input(name, shape, Message(*make(merged(document, {"meta": {"id": f"{shape}-{number}"}}))))
         for number, (name, document) in enumerate(samples().items())

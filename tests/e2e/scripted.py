@@ -6,18 +6,18 @@ Each Trigger takes the events of one type, which is its name, to the subscriber 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import requests
 
-from tests.e2e.api import Object
+from tests.e2e.api import Object, named
 from tests.e2e.channel import wait_complete
 from tests.e2e.cluster import Cluster
+from tests.e2e.eventing import EVENTING
 from tests.e2e.subscribers import Subscribers
 from tests.e2e.waiting import until
 from tests.factories import binary
 
-EVENTING: Final = "eventing.knative.dev/v1"
 SOURCE: Final = "/scripted"
 _CANARY: Final = "canary"
 
@@ -34,8 +34,8 @@ class ScriptedBroker:
     @classmethod
     def made(cls, cluster: Cluster, namespace: str, subscribers: Subscribers) -> ScriptedBroker:
         """Make the namespace and the Broker, and return when that is Ready."""
-        cluster.api.apply(_object("v1", "Namespace", namespace))
-        cluster.api.apply(_object(EVENTING, "Broker", "default", namespace, spec={}))
+        cluster.api.apply(named("v1", "Namespace", namespace))
+        cluster.api.apply(named(EVENTING, "Broker", "default", namespace, spec={}))
         broker = cluster.ready(EVENTING, "Broker", "default", namespace)
         return cls(cluster, namespace, subscribers, broker["status"]["address"]["url"])
 
@@ -86,9 +86,4 @@ class ScriptedBroker:
             "subscriber": {"uri": self.subscribers.at(name)},
             "delivery": delivery,
         }
-        return _object(EVENTING, "Trigger", name, self.namespace, spec=spec)
-
-
-def _object(api_version: str, kind: str, name: str, namespace: str = "", **more: Any) -> Object:
-    metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
-    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **more}
+        return named(EVENTING, "Trigger", name, self.namespace, spec=spec)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from tests.e2e.api import Object
+from tests.e2e.api import Object, place
 from tests.e2e.places import NODE, SERVICES
 
 # Source addresses stay what they are, except where a Pod calls itself through its Service: it would
@@ -50,17 +50,17 @@ table ip sinks_services {{
 
 def ruleset(services: Iterable[Object], endpoints: Iterable[Object]) -> str:
     """Return the table `sinks_services` for `nft -f`; it takes the place of the one before."""
-    by_name = {_name(each): each.get("subsets", []) for each in endpoints}
+    by_name = {place(each): each.get("subsets", []) for each in endpoints}
     rules: list[str] = []
     addresses: set[str] = set()
-    for service in sorted(services, key=_name):
+    for service in sorted(services, key=place):
         cluster_ip = service["spec"].get("clusterIP", "None")
         if cluster_ip in ("None", ""):
             continue
         for port in service["spec"].get("ports", []):
             targets = [
                 (address["ip"], target["port"])
-                for subset in by_name.get(_name(service), [])
+                for subset in by_name.get(place(service), [])
                 for target in subset.get("ports", [])
                 if target.get("name", "") == port.get("name", "")
                 for address in subset.get("addresses", [])
@@ -87,7 +87,3 @@ def _dnat(targets: Sequence[tuple[str, int]]) -> str:
         f"{number} : {address} . {port}" for number, (address, port) in enumerate(targets)
     )
     return f"dnat to numgen random mod {len(targets)} map {{ {choice} }}"
-
-
-def _name(obj: Object) -> tuple[str, str]:
-    return obj["metadata"]["namespace"], obj["metadata"]["name"]

@@ -10,6 +10,7 @@ from tests.e2e.cluster import running
 
 
 def main() -> int:
+    """Return how bash has ended."""
     with running(lambda text: print(f"e2e: {text}", flush=True)) as cluster:
         path = f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"
         env = {**os.environ, "KUBECONFIG": str(cluster.kubeconfig), "PATH": path}

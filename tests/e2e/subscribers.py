@@ -55,6 +55,7 @@ class Subscribers:
         return list(self._received.get(name, ()))
 
     def take(self, name: str, delivery: Delivery) -> Answer:
+        """Keep what has come for a subscriber, and return its answer."""
         self._received.setdefault(name, []).append(delivery)
         behave = self.behave.get(name)
         return behave(delivery) if behave else TAKEN
@@ -89,5 +90,7 @@ def serving(address: str) -> Iterator[Subscribers]:
     with Server((address, 0), Handler) as server:
         subscribers = Subscribers(f"http://{address}:{server.server_port}")
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield subscribers
-        server.shutdown()
+        try:
+            yield subscribers
+        finally:
+            server.shutdown()

@@ -160,7 +160,7 @@ def test_each_step_of_the_page_is_true_and_can_be_undone(
     assert reader.named("triggers.eventing.knative.dev") == routes
     reader.does(back[4])
     assert "K_SINK" not in sink_env(cluster, "http-shim")
-    again = answer(reader.does(there[2].splitlines()[-2] + "\n" + there[2].splitlines()[-1]))
+    again = answer(reader.does("\n".join(there[2].splitlines()[-2:])))
     assert {each["trigger"] for each in again["outcomes"]} == set(triggers)
 
     reader.does(back[3])

@@ -11,13 +11,14 @@ from typing import Any, Final
 import pytest
 import requests
 
+from tests.e2e.api import named
 from tests.e2e.changes import published, published_id, talk_page_edited
 from tests.e2e.channel import subscribers
 from tests.e2e.cluster import Cluster
 from tests.e2e.counterparts import Counterparts
+from tests.e2e.eventing import EVENTING
 from tests.e2e.letters import Letters
 from tests.e2e.overlay import Applied
-from tests.e2e.scripted import EVENTING
 from tests.e2e.sender import Post, send
 from tests.e2e.waiting import until
 
@@ -39,9 +40,8 @@ def impatient(cluster: Cluster, dev: Applied) -> Iterator[None]:
 
 def set_delay(dev: Applied, delay: str) -> None:
     """Change the Trigger's back-off, and return when the channel goes by it."""
-    metadata = {"name": ROW, "namespace": dev.namespace}
-    reference = {"apiVersion": EVENTING, "kind": "Trigger", "metadata": metadata}
-    dev.cluster.api.patch(reference, {"spec": {"delivery": {"backoffDelay": delay}}})
+    trigger = named(EVENTING, "Trigger", ROW, dev.namespace)
+    dev.cluster.api.patch(trigger, {"spec": {"delivery": {"backoffDelay": delay}}})
 
     def is_in_force() -> bool:
         found = subscribers(dev.cluster.api, dev.namespace)

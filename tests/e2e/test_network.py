@@ -7,9 +7,11 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
+from tests.e2e.api import named
 from tests.e2e.cluster import Cluster
 from tests.e2e.hosts import Host
 from tests.e2e.processes import Program
@@ -39,13 +41,13 @@ print(json.dumps(sorted(answers)))
 @pytest.fixture(scope="module")
 def hosts(cluster: Cluster) -> Iterator[dict[str, Host]]:
     """Two hosts that answer on port 8080, and the namespace of their Services."""
-    cluster.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+    cluster.api.apply(named("v1", "Namespace", NAMESPACE))
     made = {name: cluster.hosts.add(name, address) for name, address in ADDRESSES.items()}
     for name, host in made.items():
         command = [sys.executable, "-c", SERVER, name, host.address]
         cluster.processes.start(Program(name, command, host=host))
     for host in made.values():
-        until(lambda host=host: answers(f"http://{host.address}:{PORT}/"), 20, "a server")
+        until(partial(answers, f"http://{host.address}:{PORT}/"), 20, "a server")
     yield made
     for name in made:
         cluster.processes.kill(name)
@@ -54,7 +56,6 @@ def hosts(cluster: Cluster) -> Iterator[dict[str, Host]]:
 
 def service(cluster: Cluster, name: str, *addresses: str, **spec: object) -> str:
     """Make a Service with these endpoints and return its full name."""
-    metadata = {"name": name, "namespace": NAMESPACE}
     if spec.get("type") != "ExternalName":
         spec = {"ports": [{"name": "http", "port": 80, "targetPort": PORT}], **spec}
     # First, so that the name comes with them.
@@ -63,9 +64,8 @@ def service(cluster: Cluster, name: str, *addresses: str, **spec: object) -> str
             "addresses": [{"ip": each} for each in addresses],
             "ports": [{"name": "http", "port": PORT}],
         }
-        endpoints = {"apiVersion": "v1", "kind": "Endpoints", "metadata": metadata}
-        cluster.api.create({**endpoints, "subsets": [subset]})
-    cluster.api.create({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})
+        cluster.api.create(named("v1", "Endpoints", name, NAMESPACE, subsets=[subset]))
+    cluster.api.create(named("v1", "Service", name, NAMESPACE, spec=spec))
     full = f"{name}.{NAMESPACE}.svc.cluster.local"
     until(lambda: resolved(full), 10, f"the name {full}")
     return full
@@ -73,7 +73,7 @@ def service(cluster: Cluster, name: str, *addresses: str, **spec: object) -> str
 
 def resolved(name: str) -> list[str]:
     """Return the addresses of a name. raises: socket.gaierror if it has none."""
-    return sorted({found[4][0] for found in socket.getaddrinfo(name, 80, socket.AF_INET)})
+    return sorted({str(found[4][0]) for found in socket.getaddrinfo(name, 80, socket.AF_INET)})
 
 
 def answers(url: str, host: Host | None = None) -> list[str]:

@@ -46,7 +46,10 @@ STREAMS: Final = {
         "mediawiki.revision_score_drafttopic",
     ],
 }
+MODEL: Final = "/v1/models/enwiki-drafttopic:predict"
+GATEWAY: Final = f"https://inference-staging.svc.codfw.wmnet:30443{MODEL}"
 LOST: Final = "staging.svc.eqiad.wmnet:34192: connecting to"
+FOUND: Final = "staging.svc.codfw.wmnet:34192"
 each_overlay = pytest.mark.parametrize("running", ["dev", *STREAMS], indirect=True)
 
 
@@ -73,7 +76,7 @@ def running(request: pytest.FixtureRequest, applied: Apply) -> Iterator[Running]
 def test_overlay_is_accepted_without_a_warning(running: Running) -> None:
     """Applied on the server's side with strict validation, Pod Security's warnings included."""
     path = str(MANIFESTS / "overlays" / running.name)
-    labels = running.it.cluster.api.get("v1", "Namespace", running.it.namespace)["metadata"]
+    namespace = running.it.cluster.api.get("v1", "Namespace", running.it.namespace)
 
     again = running.it.cluster.kubectl(
         "apply", "--server-side", "--force-conflicts", "--validate=strict", "-k", path
@@ -83,7 +86,8 @@ def test_overlay_is_accepted_without_a_warning(running: Running) -> None:
     assert again.stderr == ""
     assert len(again.stdout.splitlines()) == len(overlay(running.name))
     for mode in ("enforce", "warn", "audit"):
-        assert labels["labels"][f"pod-security.kubernetes.io/{mode}"] == "restricted"
+        label = f"pod-security.kubernetes.io/{mode}"
+        assert namespace["metadata"]["labels"][label] == "restricted"
 
 
 @each_overlay
@@ -135,10 +139,28 @@ def test_data_centre_that_does_not_answer_is_left_for_the_other(
     running: Running, counterparts: Counterparts, token: str
 ) -> None:
     """Packets to the first of the two EventGates are lost; nothing else is."""
-    published = len(counterparts.posted())
+    asked = counterparts.eventgate.record.asked
+    before = len(asked)
 
     sent(running, token, "past-a-data-centre")
 
     pods = running.it.kubelet.pods(running.it.namespace, "egress-sink")
-    assert len(counterparts.posted()) == published + len(STREAMS["staging-b"])
+    assert [each.host for each in asked[before:]] == [FOUND] * len(STREAMS["staging-b"])
     assert any(LOST in pod.log for pod in pods)
+
+
+def test_gateway_knows_predictors_by_host_alone(counterparts: Counterparts) -> None:
+    """As on the platform: nothing is behind a Host that is wrong, or another InferenceService's."""
+
+    def status(host: str) -> int:
+        return requests.post(
+            GATEWAY,
+            json={"rev_id": 1},
+            headers={"Host": host},
+            verify=str(counterparts.ca),
+            timeout=SECONDS,
+        ).status_code
+
+    assert status("enwiki-drafttopic.revscoring-drafttopic.wikimedia.org") == 200
+    assert status("enwiki-drafttopic.wikimedia.org") == 404
+    assert status("article-country.article-models.wikimedia.org") == 404

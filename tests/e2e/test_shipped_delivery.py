@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
+from tests.e2e.eventing import EVENTING
 from tests.e2e.fixtures_failures import Hopeless
 from tests.e2e.letters import Letters
 from tests.e2e.overlay import Applied
-from tests.e2e.scripted import EVENTING
 
 
 def test_failing_event_is_tried_as_often_and_late_as_its_trigger_says_and_then_kept(

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.api import ApiError, Object
+from tests.e2e.api import ApiError, Object, named
 from tests.e2e.cluster import Cluster, conditions
+from tests.e2e.eventing import EVENTING
 from tests.e2e.kubelet import Kubelet
 from tests.e2e.running_pod import RunningPod
 from tests.e2e.spoilt_objects import NAMESPACE, Spoilt, sound, spoilt
@@ -25,7 +26,7 @@ def namespace(cluster: Cluster) -> str:
     """What the spoilt objects refer to, all of it sound."""
     for each in sound("Namespace", "ServiceAccount", "Broker", "Service", "Deployment"):
         cluster.api.apply(each)
-    cluster.ready("eventing.knative.dev/v1", "Broker", "default", NAMESPACE)
+    cluster.ready(EVENTING, "Broker", "default", NAMESPACE)
     return NAMESPACE
 
 
@@ -69,8 +70,7 @@ def test_insecure_pod_is_refused_and_its_deployment_is_warned_of(
     """Pod Security `restricted`, by the labels of our own namespace."""
     deployment = wrong.made("spoilt")
     template = deployment["spec"]["template"]
-    metadata = {**template["metadata"], "name": "spoilt", "namespace": namespace}
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
+    pod = named("v1", "Pod", "spoilt", namespace, spec=template["spec"])
 
     (warning,) = cluster.api.create(deployment).warnings
     cluster.api.delete("apps/v1", "Deployment", "spoilt", namespace)
@@ -97,7 +97,7 @@ def test_spoilt_object_never_becomes_ready_and_says_why(cluster: Cluster, namesp
         return all(seen[name] for name, each in named.items() if each.words)
 
     until(all_told, SECONDS, "all that is never Ready to say why")
-    cluster.ready("eventing.knative.dev/v1", "Trigger", "sound", namespace)
+    cluster.ready(EVENTING, "Trigger", "sound", namespace)
 
     for name, each in named.items():
         assert each.words in (seen[name] or ""), str(each)
@@ -114,7 +114,7 @@ def test_trigger_that_is_taken_and_wrong_all_the_same_is_found_by_the_lint(
     named = {f"taken-{number}": each for number, each in enumerate(spoilt("taken"))}
     warnings = [cluster.api.create(each.made(name)).warnings for name, each in named.items()]
     for name in named:
-        cluster.ready("eventing.knative.dev/v1", "Trigger", name, namespace)
+        cluster.ready(EVENTING, "Trigger", name, namespace)
 
     held = cluster.kubectl("-n", namespace, "get", "-o", "yaml", "trigger", *named).stdout
     linted = subprocess.run(
@@ -126,11 +126,11 @@ def test_trigger_that_is_taken_and_wrong_all_the_same_is_found_by_the_lint(
     )
 
     findings = json.loads(linted.stdout)["findings"]
-    told = {name: [each["what"] for each in findings if each["trigger"] == name] for name in named}
+    tells = {name: [each["what"] for each in findings if each["trigger"] == name] for name in named}
     assert linted.returncode == 1
     assert not any(warnings)
     for name, each in named.items():
-        assert any(each.words in what for what in told[name]), (str(each), told[name])
+        assert any(each.words in what for what in tells[name]), (str(each), tells[name])
 
 
 @pytest.mark.parametrize(
@@ -158,11 +158,9 @@ def test_change_of_what_cannot_change_is_refused(
     """Such an object has to be deleted and made anew."""
     if kind == "Trigger":
         cluster.api.apply(a_trigger(name))
-    metadata = {"name": name, "namespace": namespace}
-    reference = {"apiVersion": "eventing.knative.dev/v1", "kind": kind, "metadata": metadata}
 
     with pytest.raises(ApiError) as refused:
-        cluster.api.patch(reference, change)
+        cluster.api.patch(named(EVENTING, kind, name, namespace), change)
 
     assert refused.value.status == 400
     assert words in refused.value.message

@@ -19,6 +19,8 @@ import pytest
 from sinks.local.processes import ROOT
 from tests.e2e.waiting import until
 
+# Each is far more than it takes: a limit, for a busy machine.
+SECONDS = 60.0
 COMMAND = (sys.executable, "-m", "tests.e2e", "--shell", "-c")
 # A right that containers are usually without.
 UNPRIVILEGED = ("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin")
@@ -63,7 +65,7 @@ def of(home: Path) -> list[str]:
 def wait_for_api_server(home: Path) -> None:
     """Return in the middle of a run's start."""
     what = "the start of its API server"
-    until(lambda: any("kube-apiserver" in each for each in of(home)), 30, what)
+    until(lambda: any("kube-apiserver" in each for each in of(home)), SECONDS, what)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +84,7 @@ def test_missing_command_is_named(tmp_path: Path, commands: list[str], reason: s
         (path / name).symlink_to(next(Path("/usr").glob(f"*bin/{name}")))
 
     with run(tmp_path, "true", {**os.environ, "PATH": str(path)}) as process:
-        _, error = process.communicate(timeout=20)
+        _, error = process.communicate(timeout=SECONDS)
 
     assert (process.returncode, error) == (2, f"make e2e: needs {reason}\n")
 
@@ -90,7 +92,7 @@ def test_missing_command_is_named(tmp_path: Path, commands: list[str], reason: s
 def test_refused_namespaces_are_named(tmp_path: Path) -> None:
     """Root of a container without rights learns what is missing."""
     with run(tmp_path, "true", prefix=UNPRIVILEGED) as process:
-        out, error = process.communicate(timeout=20)
+        out, error = process.communicate(timeout=SECONDS)
 
     assert (process.returncode, out) == (2, "")
     assert error.startswith("make e2e: needs namespaces with veth and nft; a privileged container ")
@@ -102,7 +104,7 @@ def test_second_run_in_the_same_place_is_refused(tmp_path: Path) -> None:
     with (tmp_path / "lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with run(tmp_path, "true") as process:
-            _, error = process.communicate(timeout=20)
+            _, error = process.communicate(timeout=SECONDS)
 
     assert process.returncode == 2
     assert error == f"make e2e: is already running in {tmp_path}: wait for it, or end it\n"
@@ -128,8 +130,8 @@ def test_run_that_is_ended_in_the_middle_leaves_nothing(tmp_path: Path, how: str
         else:
             process.send_signal(sent)
 
-        assert process.wait(10) == code
-        until(lambda: not of(tmp_path), 5, "all processes to end")
+        assert process.wait(SECONDS) == code
+        until(lambda: not of(tmp_path), SECONDS, "all processes to end")
     # Keys were only ever in memory of the namespaces.
     assert list(state.iterdir()) == []
 
@@ -141,8 +143,8 @@ def test_run_after_a_killed_one_works(tmp_path: Path) -> None:
         process.kill()
 
     with run(tmp_path, "kubectl get deployments -A -o name; exit 7") as process:
-        out, error = process.communicate(timeout=120)
+        out, error = process.communicate(timeout=2 * SECONDS)
 
     assert process.returncode == 7, error
     assert "deployment.apps/imc-dispatcher\n" in out
-    until(lambda: not of(tmp_path), 5, "all processes to end")
+    until(lambda: not of(tmp_path), SECONDS, "all processes to end")

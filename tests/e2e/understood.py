@@ -35,6 +35,13 @@ _PROBE: Final[Mapping[str, Any]] = {
     "failureThreshold": _ANY,
 }
 _KEYS: Final = [{"key": _ANY, "path": _ANY}]
+# Of a Pod and of its container alike.
+_IDENTITY: Final[Mapping[str, Any]] = {
+    "runAsUser": _ANY,
+    "runAsGroup": _ANY,
+    "runAsNonRoot": _ANY,
+    "seccompProfile": {"type": frozenset({"RuntimeDefault"})},
+}
 _CONTAINER: Final[Mapping[str, Any]] = {
     "name": _ANY,
     "image": _ANY,
@@ -64,20 +71,17 @@ _CONTAINER: Final[Mapping[str, Any]] = {
     "startupProbe": _PROBE,
     "readinessProbe": _PROBE,
     "livenessProbe": _PROBE,
-    "lifecycle": {"preStop": {"sleep": {"seconds": _ANY}, "exec": {"command": _ANY}}},
+    "lifecycle": {"preStop": {"sleep": {"seconds": _ANY}}},
     "resources": {
         "requests": _ANY,  # the scheduler's; there is room for all
         "limits": {"memory": _ANY, "cpu": _ANY},
     },
     "securityContext": {
-        "runAsUser": _ANY,
-        "runAsGroup": _ANY,
-        "runAsNonRoot": _ANY,
+        **_IDENTITY,
         "readOnlyRootFilesystem": _ANY,
         "allowPrivilegeEscalation": _ANY,
         "privileged": frozenset({False}),
         "capabilities": {"drop": _ANY, "add": _ANY},
-        "seccompProfile": {"type": frozenset({"RuntimeDefault"})},
     },
     "volumeMounts": [{"name": _ANY, "mountPath": _ANY, "readOnly": _ANY}],
     "terminationMessagePath": frozenset({"/dev/termination-log"}),  # nothing here writes one
@@ -114,12 +118,9 @@ _POD: Final[Mapping[str, Any]] = {
     "dnsPolicy": frozenset({"ClusterFirst"}),
     "restartPolicy": frozenset({"Always"}),
     "securityContext": {
-        "runAsUser": _ANY,
-        "runAsGroup": _ANY,
-        "runAsNonRoot": _ANY,
+        **_IDENTITY,
         "fsGroup": _ANY,
         "fsGroupChangePolicy": _ANY,  # how fast, not what
-        "seccompProfile": {"type": frozenset({"RuntimeDefault"})},
     },
 }
 _DEPLOYMENT: Final[Mapping[str, Any]] = {

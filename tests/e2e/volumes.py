@@ -8,13 +8,14 @@ Source: Kubernetes API reference, core/v1 Volume.
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from tests.e2e.commands import run
 from tests.e2e.pod import CannotStart, Mount, Objects, quantity, security
+from tests.machine import Failed
 
 _SECONDS: Final = 3600  # of a token, unless the spec says otherwise
 
@@ -96,7 +97,7 @@ class Volumes:
     def prepare(self, objects: Objects, make_token: MakeToken) -> list[Mount]:
         """Make what is not there yet, write what has changed; return what the container sees.
 
-        raises: CannotStart.
+        raises: CannotStart; Failed if memory cannot be mounted.
         """
         volumes = {each["name"]: each for each in self.pod["spec"].get("volumes", ())}
         made = {name: self._made(each, objects, make_token) for name, each in volumes.items()}
@@ -111,7 +112,7 @@ class Volumes:
         """Leave nothing in `directory` that cannot simply be removed."""
         for volume in self.pod["spec"].get("volumes", ()):
             if os.path.ismount(self.directory / volume["name"]):
-                _run("umount", "--lazy", str(self.directory / volume["name"]))
+                run("umount", "--lazy", str(self.directory / volume["name"]))
 
     def _made(self, volume: Mapping[str, Any], objects: Objects, make_token: MakeToken) -> Path:
         directory = self.directory / str(volume["name"])
@@ -119,17 +120,17 @@ class Volumes:
             if claim["claimName"] not in objects.claims:
                 raise CannotStart(f"persistentVolumeClaim {claim['claimName']} not found")
             directory = self.claims / str(claim["claimName"])
-        new = not directory.exists()
-        directory.mkdir(parents=True, exist_ok=True)
         if _is_written_to(volume):
-            if new:
-                _open_up(directory, volume.get("emptyDir") or {}, self._group)
+            if not directory.exists():
+                _make_writable(directory, volume.get("emptyDir") or {}, self._group)
             return directory
         show = files(volume, objects)
+        directory.mkdir(parents=True, exist_ok=True)
         for name, content in show.contents.items():
             self._write(directory / name, content, show.mode, make_token)
+        shown = {Path(name).parts[0] for name in show.contents}
         for path in directory.iterdir():
-            if not any(Path(name).parts[0] == path.name for name in show.contents):
+            if path.name not in shown:
                 path.unlink()
         return directory
 
@@ -160,13 +161,15 @@ def _is_written_to(volume: Mapping[str, Any]) -> bool:
     return "emptyDir" in volume or "persistentVolumeClaim" in volume
 
 
-def _open_up(directory: Path, empty_dir: Mapping[str, Any], group: int | None) -> None:
+def _make_writable(directory: Path, empty_dir: Mapping[str, Any], group: int | None) -> None:
+    """Make a directory, or none where its memory cannot be mounted, so that the next try mounts."""
+    size = quantity(empty_dir["sizeLimit"]) if "sizeLimit" in empty_dir else 0
+    directory.mkdir(parents=True)
     if empty_dir.get("medium") == "Memory":
-        size = quantity(empty_dir["sizeLimit"]) if "sizeLimit" in empty_dir else 0
-        _run("mount", "-t", "tmpfs", "-o", f"size={size or '50%'}", "tmpfs", str(directory))
+        try:
+            run("mount", "-t", "tmpfs", "-o", f"size={size or '50%'}", "tmpfs", str(directory))
+        except Failed:
+            directory.rmdir()
+            raise
     os.chown(directory, 0, group or 0)
     directory.chmod(0o777 if group is None else 0o2777)
-
-
-def _run(*command: str) -> None:
-    subprocess.run(command, check=True)  # noqa: S603  # our own commands

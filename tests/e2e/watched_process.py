@@ -24,7 +24,9 @@ class WatchedProcess:
 
     def has_ended(self, seconds: float | None = 0) -> bool:
         """Wait so long for its end; None: until it has ended."""
-        return bool(select.select([self._descriptor], [], [], seconds)[0])
+        poll = select.poll()  # select itself does not take numbers above 1023
+        poll.register(self._descriptor, select.POLLIN)
+        return bool(poll.poll(None if seconds is None else seconds * 1000))
 
     def wait(self, seconds: float) -> None:
         """Return when it has ended, or after so long."""
@@ -34,7 +36,10 @@ class WatchedProcess:
                 return
 
     def end(self, grace_seconds: float) -> None:
-        """Return when it has ended: SIGTERM, and after the grace SIGKILL."""
+        """Return when it has ended: SIGTERM, and after the grace SIGKILL.
+
+        raises: ProcessLookupError if it has ended meanwhile.
+        """
         self._send(signal.SIGTERM)
         self.wait(grace_seconds)
         self._send(signal.SIGKILL)
