@@ -24,8 +24,9 @@ up: .venv/ready ## leave the whole pipeline running on its ports until Ctrl-C
 	@$(BIN)/python -m sinks.local up
 
 .PHONY: test
-test: .venv/ready ## unit and contract tests, WORKERS files at a time; loopback only
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+test: .venv/ready ## unit and contract tests, WORKERS files at a time, those that measure alone; loopback only
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not alone"
+	@$(BIN)/python -m pytest -m alone
 
 .PHONY: interop
 interop: .venv/ready ## other CloudEvents SDKs read what we write, foreign sinks are probed; installs them

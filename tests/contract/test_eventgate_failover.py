@@ -25,6 +25,7 @@ from tests.failing import close, cut_off, drip, hang, reset
 from tests.processes import Running, gunicorn
 from tests.upstream import Behave, Received, Reply, Upstream, answer, call
 
+pytestmark = pytest.mark.alone
 APP = "sinks.egress_sink:create_app()"
 CONNECT, READ, AVOID = 0.3, 1.2, 0.6
 SLACK = 1.0  # of a busy machine; who has waited for nothing is quicker than READ

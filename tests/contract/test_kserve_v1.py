@@ -468,6 +468,7 @@ def test_clients_three_hundred_half_open_do_not_stop_scoring(scoring: Scoring) -
     assert elapsed < OWN_DEADLINE
 
 
+@pytest.mark.alone
 def test_predictor_slow_for_many_is_waited_for_by_all_at_once(scoring: Scoring) -> None:
     """A hundred events wait for their predictor at the same time, not one after another."""
 

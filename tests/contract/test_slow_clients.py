@@ -37,6 +37,7 @@ SETTLE_SECONDS = 0.3
 PATIENCE_SECONDS = 2.0
 TRIES = 3
 APPS = {"score": "score_sink", "egress": "egress_sink", "shim": "http_shim"}
+pytestmark = pytest.mark.alone
 PATHS = {"score": "/models/drafttopic", "egress": "/", "shim": "/events"}
 
 
