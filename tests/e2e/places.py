@@ -13,9 +13,6 @@ HOME: Final = Path(os.environ.get("E2E_HOME") or ROOT / "var" / "e2e").absolute(
 LOGS: Final = HOME / "logs"
 # Memory that only this run sees: keys, credentials, etcd's data. Gone with its namespaces.
 STATE: Final = HOME / "state"
-CACHE: Final = (
-    Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "knative-event-sinks"
-)
 
 NODE: Final = "10.99.0.1"
 GATEWAY: Final = "169.254.1.1"  # on the node's end of each link

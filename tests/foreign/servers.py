@@ -36,7 +36,7 @@ class Foreign:
 
 def _functions_framework(say: tools.Say) -> Foreign:
     requirements = HERE / "requirements-functions-framework.txt"
-    bin_ = tools.venv("foreign/functions-framework", requirements, say)
+    bin_ = tools.venv("functions-framework", requirements, say)
     how = ["--target", "page_changed", "--signature-type", "cloudevent"]
     where = ["--host", "127.0.0.1", "--port", "{port}"]
     source = ["--source", str(HERE / "functions_framework_sink.py")]
@@ -44,7 +44,7 @@ def _functions_framework(say: tools.Say) -> Foreign:
 
 
 def _func_python(say: tools.Say) -> Foreign:
-    bin_ = tools.venv("foreign/func-python", HERE / "requirements-func-python.txt", say)
+    bin_ = tools.venv("func-python", HERE / "requirements-func-python.txt", say)
     command = [str(bin_ / "python"), str(HERE / "func_python_sink.py")]
     return Foreign(command, {"LISTEN_ADDRESS": "127.0.0.1:{port}"})
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.image.engine import Engine, say
-from tests.machine import Failed
+from tests.machine import CACHE, Failed
 
 # How the Dockerfile's `python:3.11-slim-bookworm` is looked up when nothing may be pulled.
 NAME: Final = "localhost/python:3.11-slim-bookworm"
@@ -58,7 +58,7 @@ def import_base(engine: Engine) -> bool:
     kept = f"localhost/stand-in:{key}"
     missing = engine.podman("image", "exists", kept, check=False).returncode != 0
     if missing:
-        tarball = _cache() / f"base-{key}.tar"
+        tarball = CACHE / f"base-{key}.tar"
         if not tarball.exists():
             _make(engine, command, sources, tarball)
         engine.podman("rmi", "--all", "--force")  # whatever was made on another base
@@ -94,8 +94,3 @@ def _make(engine: Engine, command: list[str], sources: str, tarball: Path) -> No
     nearby = tarball.with_name(f".{tarball.name}.{os.getpid()}")
     shutil.move(part, nearby)
     nearby.replace(tarball)
-
-
-def _cache() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "knative-event-sinks"

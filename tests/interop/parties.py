@@ -50,7 +50,7 @@ def install(name: PartyName, directory: Path, say: tools.Say) -> Party:
     else:
         python = sys.executable
         if name == "sdk2":
-            bin_ = tools.venv("interop/sdk2", _INTEROP / "requirements.txt", say)
+            bin_ = tools.venv("sdk2", _INTEROP / "requirements.txt", say)
             python = str(bin_ / "python")
         program = (python, "-m", f"tests.interop.{name}")
     return Party(name, program, directory / name)
