@@ -11,8 +11,8 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from sinks.cloudevent import Event
-from sinks.filters import InvalidFilter, compile_filters
-from sinks.trigger_lint.finding import Problem
+from sinks.filters import InvalidFilter, compile_attributes, compile_filters
+from sinks.trigger_lint.finding import Problem, nearest
 from sinks.trigger_lint.known import Known
 
 _TEXT: Final = {"exact": "is", "prefix": "begins with", "suffix": "ends with"}
@@ -25,6 +25,8 @@ _OTHER_WORDS: Final = {
     "startswith": "prefix",
     "endswith": "suffix",
 }
+# Of difflib's ratio: one letter more or less.
+_NEAR: Final = 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,10 @@ def problems(spec: Mapping[str, Any], known: Known) -> Iterator[Problem]:
     refused = [
         problem
         for index, element in enumerate(filters or ())
-        for problem in _refused(element, f"spec.filters[{index}]")
+        for problem in _refused(element, f"spec.filters[{index}]", known.attributes)
     ]
+    if not filters:
+        refused += _refused_older(spec.get("filter"), known.attributes)
     yield from refused
     found = [*conditions(spec)]
     older = {name: text for name, text in attributes.items() if text}  # else: any text
@@ -111,13 +115,25 @@ def _children(element: Mapping[str, Any], place: str) -> Iterator[tuple[Any, str
             yield body, f"{place}.not"
 
 
-def _refused(element: Any, place: str) -> Iterator[Problem]:
+def _refused(element: Any, place: str, attributes: Collection[str]) -> Iterator[Problem]:
     """Yield what is refused, at the innermost places that are refused by themselves."""
     if why := _refusal(element):
         nests = isinstance(element, dict) and len(element) == 1 and element.keys() <= _NESTING
         children = _children(element, place) if nests else ()
-        inner = [problem for child, where in children for problem in _refused(child, where)]
-        yield from inner or [Problem(place, why, _advice(element))]
+        inner = [each for child, where in children for each in _refused(child, where, attributes)]
+        yield from inner or [Problem(place, why, _advice(element, attributes))]
+
+
+def _refused_older(older: Any, attributes: Collection[str]) -> Iterator[Problem]:
+    held = older.get("attributes") if isinstance(older, dict) else None
+    if held is None and older:
+        advice = "is filters meant? its elements begin with a dash"
+        yield Problem("spec.filter", "filter has to hold attributes", advice)
+    elif held is not None and held != {}:
+        try:
+            compile_attributes(held)
+        except InvalidFilter as error:
+            yield Problem("spec.filter.attributes", str(error), _pairs_advice(held, attributes))
 
 
 def _refusal(element: Any) -> str:
@@ -128,17 +144,25 @@ def _refusal(element: Any) -> str:
     return ""
 
 
-def _advice(element: Any) -> str:
+def _advice(element: Any, attributes: Collection[str]) -> str:
     if not isinstance(element, dict) or len(element) != 1:
         return "write an element for each dialect: all elements have to pass"
     dialect = str(next(iter(element)))
     if right := _OTHER_WORDS.get(dialect.lower().replace("_", "")):
         return f"write {right} for {dialect}"
     if dialect in _TEXT:
-        return "map names of attributes, in lower case, to texts in quotes that are not empty"
+        return _pairs_advice(element[dialect], attributes)
     if dialect == "cesql":
         return "say it with exact, prefix, suffix, all, any and not: the shim knows no CESQL"
     return "write exact, prefix, suffix, all, any or not, with what it applies to"
+
+
+def _pairs_advice(body: Any, attributes: Collection[str]) -> str:
+    for name in map(str, body if isinstance(body, dict) else ()):
+        plain = "".join(filter(str.isalnum, name)).lower()
+        if plain != name and (near := get_close_matches(plain, attributes, 1, _NEAR)):
+            return f"is {near[0]} meant?"
+    return "map names of attributes, in lower case, to texts in quotes that are not empty"
 
 
 def _asks(elements: Any) -> bool:
@@ -155,12 +179,7 @@ def _impossible(condition: Condition, known: Known) -> Iterator[Problem]:
     name, values = condition.attribute, known.values.get(condition.attribute)
     if name not in known.attributes:
         what = f"no event has the attribute {name}"
-        yield Problem(condition.place, what, _nearest(name, known.attributes))
+        yield Problem(condition.place, what, nearest(name, known.attributes))
     elif values is not None and not any(map(condition.holds, values)):
         what = f"no event's {name} {_TEXT[condition.dialect]} {condition.text}"
-        yield Problem(condition.place, what, _nearest(condition.text, values))
-
-
-def _nearest(word: str, words: Collection[str]) -> str:
-    near = get_close_matches(word, words, 1)
-    return f"is {near[0]} meant?" if near else f"one of {', '.join(sorted(words)[:20])}"
+        yield Problem(condition.place, what, nearest(condition.text, values))

@@ -19,7 +19,7 @@ _NEEDED: Final = {
     "backoffDelay": "attempts follow one another at once",
     "timeout": "a subscriber that hangs is waited for without end, or for 10 minutes",
 }
-_KNOWN: Final = (*_NEEDED, "format", "retryAfterMax")
+MEMBERS: Final = (*_NEEDED, "format", "retryAfterMax")
 _POLICIES: Final = ("exponential", "linear")
 _DURATION: Final = re.compile(
     r"P(?=.)(?:(?P<D>\d+)D)?"
@@ -87,8 +87,8 @@ def problems(spec: Mapping[str, Any]) -> Iterator[Problem]:
                 f"{name} is missing, and a Trigger's delivery replaces the Broker's whole: {lost}",
                 f"add {name}",
             )
-    for name in sorted(map(str, delivery.keys() - set(_KNOWN))):
-        yield Problem(f"{place}.{name}", "there is no such member", f"one of {', '.join(_KNOWN)}")
+    for name in sorted(map(str, delivery.keys() - set(MEMBERS))):
+        yield Problem(f"{place}.{name}", "there is no such member", f"one of {', '.join(MEMBERS)}")
     yield from _values(place, delivery)
 
 

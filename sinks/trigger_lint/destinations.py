@@ -1,7 +1,7 @@
 """Whom a Trigger names: its Broker, its subscriber and its dead-letter sink.
 
-All of them may be somebody else's, of whom nothing is known. So a name is judged only if it is one
-of ours, or nearly.
+All of them may be somebody else's. So a name is judged only if it is one of ours, or nearly, or if
+it was read which Brokers and Services there are.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from difflib import get_close_matches
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from sinks.trigger_lint.finding import Problem
+from sinks.trigger_lint.environment import Environment
+from sinks.trigger_lint.finding import Problem, nearest
 from sinks.trigger_lint.known import Known
 from sinks.trigger_lint.resource import object_of
 
@@ -23,50 +24,68 @@ _NEAR: Final = 0.85
 
 
 def problems(
-    spec: Mapping[str, Any], namespace: str, known: Known, brokers: Collection[str]
+    spec: Mapping[str, Any], namespace: str, known: Known, environment: Environment
 ) -> Iterator[Problem]:
     """Yield what is wrong with the Broker, the subscriber and the dead-letter sink of a spec.
 
-    namespace:  the Trigger's; empty: that is left to who applies it.
-    brokers:    names of those in its namespace that were read too.
+    namespace: the Trigger's; empty: that is left to who applies it.
     """
-    yield from _of_broker(spec, brokers)
+    yield from _of_broker(spec, namespace, environment)
     subscriber = object_of(spec, "subscriber")
-    yield from _of_ref("spec.subscriber.ref", object_of(subscriber, "ref"), namespace, known)
+    yield from _of_ref(
+        "spec.subscriber.ref", object_of(subscriber, "ref"), namespace, known, environment
+    )
     yield from _of_uri(subscriber, known)
     letters = object_of(object_of(object_of(spec, "delivery"), "deadLetterSink"), "ref")
     place = "spec.delivery.deadLetterSink.ref"
-    yield from _of_ref(place, letters, namespace, known)
+    yield from _of_ref(place, letters, namespace, known, environment)
     name = letters.get("name")
     if isinstance(name, str) and name in known.deadlines and name != _KEEPS_LETTERS:
         yield Problem(f"{place}.name", f"{name} keeps no dead letters", _KEEPS_LETTERS)
 
 
-def _of_broker(spec: Mapping[str, Any], brokers: Collection[str]) -> Iterator[Problem]:
+def _of_broker(
+    spec: Mapping[str, Any], namespace: str, environment: Environment
+) -> Iterator[Problem]:
     name, place = spec.get("broker"), "spec.broker"
     if not name and not spec.get("brokerRef"):
         yield Problem(place, "it names no Broker", f"broker: {_BROKER}")
-    if not isinstance(name, str) or name in ("", _BROKER, *brokers):
+    if not isinstance(name, str) or not name:
         return
-    near = _near(name, {_BROKER, *brokers})
-    if near or brokers:
-        advice = f"is {near} meant?" if near else f"one of {', '.join(sorted({_BROKER, *brokers}))}"
-        what = f"no Broker {name} is known here, and without one nobody looks at the Trigger"
-        yield Problem(place, what, advice, "warning")
+    unseen = "and without one nobody looks at the Trigger"
+    brokers = environment.brokers_of(namespace)
+    if not environment.brokers:
+        if name != _BROKER and (near := _near(name, {_BROKER})):
+            what = f"no Broker {name} is known here, {unseen}"
+            yield Problem(place, what, f"is {near} meant?", "warning")
+    elif name not in brokers:
+        what = f"{_place(namespace)} has no Broker {name}, {unseen}"
+        elsewhere = f"use a namespace that has one, as {', '.join(sorted(environment.brokers))}"
+        yield Problem(place, what, nearest(name, brokers) if brokers else elsewhere)
 
 
-def _of_ref(place: str, ref: Mapping[str, Any], namespace: str, known: Known) -> Iterator[Problem]:
+def _of_ref(
+    place: str, ref: Mapping[str, Any], namespace: str, known: Known, environment: Environment
+) -> Iterator[Problem]:
     name, elsewhere = ref.get("name"), ref.get("namespace")
     if not isinstance(name, str):
         return
-    if name in known.deadlines:
-        if namespace and elsewhere and elsewhere != namespace:
-            what = f"{name} is that of {elsewhere}, but the Trigger is in {namespace}"
-            advice = "leave namespace out: it is the Trigger's then"
-            yield Problem(f"{place}.namespace", what, advice)
-    elif near := _near(name, known.deadlines):
+    if name in known.deadlines and namespace and elsewhere and elsewhere != namespace:
+        what = f"{name} is that of {elsewhere}, but the Trigger is in {namespace}"
+        yield Problem(f"{place}.namespace", what, "leave namespace out: it is the Trigger's then")
+        return
+    there = str(elsewhere or namespace)
+    services = environment.services_of(there) if ref.get("kind") == "Service" else {}
+    if services and name not in services:
+        what = f"{_place(there)} has no Service {name}"
+        yield Problem(f"{place}.name", what, nearest(name, services))
+    elif not services and name not in known.deadlines and (near := _near(name, known.deadlines)):
         what = f"{name} is none of our sinks, and nearly {near}"
         yield Problem(f"{place}.name", what, f"is {near} meant?", "warning")
+
+
+def _place(namespace: str) -> str:
+    return f"namespace {namespace}" if namespace else "what was read"
 
 
 def _near(name: str, names: Collection[str]) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
+from difflib import get_close_matches
 
 from sinks.contract.finding import Severity, one_line
 
@@ -45,3 +47,9 @@ class Finding:
     def as_dict(self) -> dict[str, str]:
         """Return the finding as JSON members."""
         return asdict(self)
+
+
+def nearest(word: str, words: Collection[str]) -> str:
+    """Return the advice for a word that is none of these."""
+    near = get_close_matches(word, words, 1)
+    return f"is {near[0]} meant?" if near else f"one of {', '.join(sorted(words)[:20])}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ _MAX_VALUES: Final = 200_000
 _MAX_DEPTH: Final = 40
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _GROUP: Final = "eventing.knative.dev/v1"
+_SERVICES: Final = ("v1", "serving.knative.dev/v1")
 # How the loader calls every text that it is given.
 _UNNAMED: Final = 'in "<unicode string>", '
 
@@ -35,11 +36,13 @@ class Resources:
 
     triggers:    pairs of where each was read, and what: Triggers, and what should be one.
     brokers:     Brokers.
+    services:    Services, those of Knative Serving too.
     unreadable:  where nothing could be read, and why: a line each.
     """
 
     triggers: Sequence[tuple[str, Any]]
     brokers: Sequence[Any]
+    services: Sequence[Any]
     unreadable: Sequence[str]
 
 
@@ -57,9 +60,10 @@ def read(paths: Sequence[str]) -> Resources:
             unreadable.append(str(error))
     triggers = [pair for pair in found if not _of_another_kind(pair[1])]
     brokers = [resource for _, resource in found if _is_broker(resource)]
+    services = [resource for _, resource in found if _is_service(resource)]
     if not triggers and not unreadable:
         unreadable.append(one_line(f"no Trigger in {', '.join(paths)}"))
-    return Resources(triggers, brokers, unreadable)
+    return Resources(triggers, brokers, services, unreadable)
 
 
 def _files(path: str) -> list[str]:
@@ -68,17 +72,23 @@ def _files(path: str) -> list[str]:
     return [path]
 
 
-def _resources(name: str) -> Iterator[Any]:
-    """Yield the resources of a file; a List, as kubectl prints it, is what is in it."""
+def _resources(name: str) -> list[dict[str, Any]]:
+    """Return the resources of a file; a List, as kubectl prints it, is what is in it."""
     try:
         text = _text(name)
         _check_depth(text)
         _check_keys(text)
         documents = list(yaml.load_all(text, _LOADER))  # noqa: S506
         _check_size(documents)
+        resources = [*_unlisted(documents)]
+        _check_objects(resources)
     except (yaml.YAMLError, ValueError) as error:
         what = " ".join(str(error).split()).replace(_UNNAMED, "at ")
         raise Unreadable(one_line(f"{name}: {what}")) from None
+    return resources
+
+
+def _unlisted(documents: Sequence[Any]) -> Iterator[Any]:
     for document in documents:
         if isinstance(document, dict) and isinstance(document.get("items"), list):
             yield from document["items"]
@@ -87,13 +97,15 @@ def _resources(name: str) -> Iterator[Any]:
 
 
 def _text(name: str) -> str:
+    if name == "-" and sys.stdin is None:
+        raise Unreadable("standard input is closed: pipe Triggers into it")
     try:
         with nullcontext(sys.stdin.buffer) if name == "-" else open(name, "rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise Unreadable(error.strerror or "cannot be read") from None
     if len(content) > MAX_BYTES:
-        raise Unreadable(f"it is over {MAX_BYTES} bytes")
+        raise Unreadable(f"it is over {MAX_BYTES} bytes: lint one namespace at a time")
     try:
         return content.decode()
     except UnicodeDecodeError as error:
@@ -143,21 +155,28 @@ def _check_size(documents: list[Any]) -> None:
             raise Unreadable(f"it has more than {_MAX_VALUES} values, with all its aliases")
 
 
+def _check_objects(resources: Sequence[Any]) -> None:
+    for number, resource in enumerate(resources, 1):
+        if not isinstance(resource, dict):
+            what = "is no object, which has apiVersion, kind, metadata and spec"
+            raise Unreadable(f"resource {number} {what}")
+
+
 def _popped(values: list[Any]) -> Iterator[Any]:
     while values:
         yield values.pop()
 
 
-def _of_another_kind(resource: Any) -> bool:
+def _of_another_kind(resource: Mapping[str, Any]) -> bool:
     """Whether it is a resource that stands beside Triggers: what a whole overlay renders to."""
-    if not isinstance(resource, dict) or resource.get("kind") == "Trigger":
-        return False
     version, kind = resource.get("apiVersion"), resource.get("kind")
-    named = isinstance(version, str) and isinstance(kind, str)
-    return named and (version != _GROUP or _is_broker(resource))
+    named = isinstance(version, str) and isinstance(kind, str) and kind != "Trigger"
+    return named and (version != _GROUP or kind == "Broker")
 
 
-def _is_broker(resource: Any) -> bool:
-    if not isinstance(resource, dict):
-        return False
+def _is_broker(resource: Mapping[str, Any]) -> bool:
     return resource.get("apiVersion") == _GROUP and resource.get("kind") == "Broker"
+
+
+def _is_service(resource: Mapping[str, Any]) -> bool:
+    return resource.get("apiVersion") in _SERVICES and resource.get("kind") == "Service"

@@ -35,9 +35,11 @@ def known() -> Known:
     return command.known()
 
 
-def linted(*triggers: Any, brokers: Sequence[Any] = ()) -> list[Finding]:
+def linted(
+    *triggers: Any, brokers: Sequence[Any] = (), services: Sequence[Any] = ()
+) -> list[Finding]:
     """Return what is found in these resources."""
-    return lint([("file.yaml", each) for each in triggers], known(), brokers)
+    return lint([("file.yaml", each) for each in triggers], known(), brokers, services)
 
 
 def trigger(name: str = "drafttopic", **spec: Any) -> dict[str, Any]:
@@ -72,6 +74,11 @@ def broker(name: str, kind_of: str = "MTChannelBasedBroker") -> dict[str, Any]:
         "kind": "Broker",
         "metadata": {"name": name, "annotations": annotations},
     }
+
+
+def service(name: str, version: str = "v1") -> dict[str, Any]:
+    """A Service, of Knative Serving with another version."""
+    return {"apiVersion": version, "kind": "Service", "metadata": {"name": name}}
 
 
 def filters(*elements: Any) -> dict[str, Any]:
@@ -234,12 +241,24 @@ FILTERS: Final[Mapping[str, tuple[Any, str, str, str]]] = {
         filters({"all": [{"exact": {"wikiID": "enwiki"}}]}),
         "spec.filters[1].all[0]",
         "exact: 'wikiID' is no attribute name (a-z, 0-9)",
-        "in lower case",
+        "is wikiid meant?",
     ),
     "a name with an underscore": (
         filters({"exact": {"wiki_id": "enwiki"}}),
         "spec.filters[1]",
         "exact: 'wiki_id' is no attribute name (a-z, 0-9)",
+        "is wikiid meant?",
+    ),
+    "the name of a member of the body": (
+        filters({"exact": {"page_change_kinds": "edit"}}),
+        "spec.filters[1]",
+        "exact: 'page_change_kinds' is no attribute name",
+        "is pagechangekind meant?",
+    ),
+    "a name like none of ours": (
+        filters({"exact": {"Rev_Id": "5"}}),
+        "spec.filters[1]",
+        "exact: 'Rev_Id' is no attribute name",
         "in lower case",
     ),
     "a value that is no text": (
@@ -259,6 +278,30 @@ FILTERS: Final[Mapping[str, tuple[Any, str, str, str]]] = {
         "spec.filter",
         "filters is there too, so this is not looked at",
         "move its conditions into filters",
+    ),
+    "filter for filters": (
+        trigger(filters=None, filter=[{"exact": {"type": CHANGE}}]),
+        "spec.filter",
+        "filter has to hold attributes",
+        "is filters meant?",
+    ),
+    "a dialect in filter": (
+        trigger(filters=None, filter={"exact": {"type": CHANGE}}),
+        "spec.filter",
+        "filter has to hold attributes",
+        "is filters meant?",
+    ),
+    "older, a name that is none": (
+        trigger(filters=None, filter={"attributes": {"type": CHANGE, "wikiId": "enwiki"}}),
+        "spec.filter.attributes",
+        "filter.attributes: 'wikiId' is no attribute name",
+        "is wikiid meant?",
+    ),
+    "older, no object": (
+        trigger(filters=None, filter={"attributes": CHANGE}),
+        "spec.filter.attributes",
+        "filter.attributes has to map attribute names to text",
+        "map names of attributes",
     ),
     "none": (trigger(filters=None), "spec.filters", "no condition: events of all types", "type"),
     "an empty list": (trigger(filters=[]), "spec.filters", "no condition: events of all", "type"),
@@ -387,21 +430,21 @@ SUBSCRIBERS: Final[Mapping[str, tuple[Any, str, str, str]]] = {
     ),
     "no URL": (
         subscriber("http://[", None),
-        "spec",
+        "spec.subscriber",
         "the subscriber's URL",
-        "neither Knative nor the shim",
+        "name a Service with ref (apiVersion: v1, kind: Service, name), and a path with uri",
     ),
     "no URL beside a ref": (
         subscriber("//[", "score-sink"),
-        "spec",
+        "spec.subscriber",
         "has to be relative",
-        "neither Knative nor the shim",
+        "a path with uri",
     ),
     "nobody": (
         trigger(subscriber={}),
-        "spec",
+        "spec.subscriber",
         "subscriber needs a ref to a v1 Service",
-        "neither Knative nor the shim",
+        "name a Service with ref",
     ),
 }
 OTHERS: Final[Mapping[str, tuple[Any, str, str, str]]] = {
@@ -410,21 +453,45 @@ OTHERS: Final[Mapping[str, tuple[Any, str, str, str]]] = {
         trigger(filtres=[]),
         "spec",
         "spec has no filtres",
-        "neither Knative nor the shim takes it like this",
+        "is filters meant?",
+    ),
+    "a member that is like none": (trigger(paused=True), "spec", "spec has no paused", "leave"),
+    "ref beside the subscriber": (
+        trigger(subscriber=None, ref={"name": "score-sink"}, uri="/models/drafttopic"),
+        "spec",
+        "spec has no ref, uri",
+        "indent ref below subscriber; indent uri below subscriber",
+    ),
+    "retry beside the delivery": (
+        trigger(retry=3),
+        "spec",
+        "spec has no retry",
+        "indent retry below delivery",
+    ),
+    "a dialect beside the filters": (
+        trigger(exact={"wikiid": "enwiki"}),
+        "spec",
+        "spec has no exact",
+        "indent exact below filters",
+    ),
+    "no spec": (
+        without("drafttopic", "spec"),
+        "spec",
+        "spec is missing or not an object",
+        "spec, with broker, delivery, filters, subscriber",
     ),
     "another version": (
         {**trigger(), "apiVersion": "eventing.knative.dev/v1beta1"},
         "apiVersion",
         "apiVersion has to be eventing.knative.dev/v1",
-        "neither",
+        "apiVersion: eventing.knative.dev/v1",
     ),
-    "another kind": ({**trigger(), "kind": "Triger"}, "kind", "not a Trigger", "neither"),
-    "a list": ([1, 2], "kind", "not a Trigger", "neither"),
+    "another kind": ({**trigger(), "kind": "Triger"}, "kind", "not a Trigger", "kind: Trigger"),
     "no name": (
         without("drafttopic", "metadata", "name"),
         "metadata.name",
         "metadata.name is missing",
-        "neither",
+        "metadata.name: ",
     ),
 }
 TIMES: Final[Mapping[str, tuple[Any, str, str, str]]] = {
@@ -473,7 +540,7 @@ def test_lint_tells_everything_that_is_wrong_at_once() -> None:
     bad = trigger(filters=[{"and": []}, {"exact": {"type": CHANGE, "wikiid": "x"}}], delivery=None)
     second = subscriber("/models/none")
 
-    found = [(each.trigger, each.place) for each in linted(bad, second, [])]
+    found = [(each.trigger, each.place) for each in linted(bad, second, {})]
 
     assert found == [
         ("drafttopic", "spec.filters[0]"),
@@ -559,16 +626,127 @@ def test_lint_of_what_is_not_ours_finds_nothing(foreign: Any) -> None:
     assert linted(foreign) == []
 
 
-def test_lint_beside_brokers_warns_of_one_that_is_not_among_them() -> None:
-    """Where Brokers are read, as in a rendered overlay, a name that none has is odd; that of
-    another namespace is not one of them."""
-    brokers = [broker("audit"), within("other", broker("elsewhere"))]
+@pytest.mark.parametrize(
+    ("namespace", "name", "advice"),
+    [
+        pytest.param("a", "audits", "is audit meant?", id="nearly one"),
+        pytest.param("a", "default", "one of audit", id="default"),
+        pytest.param("a", "elsewhere", "one of audit", id="of another namespace"),
+        pytest.param("c", "audit", "use a namespace that has one, as a, b", id="without any"),
+    ],
+)
+def test_lint_beside_brokers_finds_one_that_is_not_among_them(
+    namespace: str, name: str, advice: str
+) -> None:
+    """No warning: it is known which Brokers there are, and nobody looks at such a Trigger."""
+    brokers = [within("a", broker("audit")), within("b", broker("elsewhere"))]
 
-    assert linted(trigger(broker="audit"), brokers=brokers) == []
-    assert linted(within("a", trigger(broker="elsewhere")), brokers=brokers) == []
-    (found,) = linted(trigger(broker="elsewhere"), brokers=brokers)
-    assert (found.severity, found.place) == ("warning", "spec.broker")
-    assert found.advice == "one of audit, default"
+    (found,) = linted(within(namespace, trigger("egress", broker=name)), brokers=brokers)
+
+    assert (found.severity, found.place, found.advice) == ("error", "spec.broker", advice)
+    assert found.what == (
+        f"namespace {namespace} has no Broker {name}, and without one nobody looks at the Trigger"
+    )
+
+
+@pytest.mark.parametrize("namespace", ["a", ""], ids=["its own", "any"])
+def test_lint_beside_its_broker_finds_nothing(namespace: str) -> None:
+    """A Trigger that names no namespace can be meant for each that was read."""
+    made = within(namespace, trigger("egress", broker="audit"))
+
+    assert linted(made, brokers=[within("a", broker("audit"))]) == []
+
+
+@pytest.mark.parametrize("place", ["subscriber", "dead-letter sink"])
+def test_lint_beside_services_finds_one_that_is_not_among_them(place: str) -> None:
+    """No warning: it is known which Services there are, so nothing else can be meant."""
+    services = [within("a", service(each)) for each in ("score-sink", "deadletter-sink")]
+    made, name, nearly = {
+        "subscriber": (subscriber("/models/drafttopic", "scores-sink"), "scores-sink", "score"),
+        "dead-letter sink": (letters_to("dead-letters"), "dead-letters", "deadletter"),
+    }[place]
+
+    (found,) = linted(within("a", made), services=services)
+
+    assert (found.severity, found.what) == ("error", f"namespace a has no Service {name}")
+    assert found.advice == f"is {nearly}-sink meant?"
+
+
+def test_lint_beside_services_judges_each_ref_in_its_own_namespace() -> None:
+    """Of a namespace of which no Service was read, nothing is known."""
+    services = [within("b", service("display", "serving.knative.dev/v1"))]
+    ref = {"kind": "Channel", "name": "letters", "namespace": "b"}
+    channel = within("a", delivery(deadLetterSink={"ref": ref}))
+
+    def of(name: str) -> dict[str, Any]:
+        return within("a", subscriber("/", name, namespace="b"))
+
+    assert linted(of("display"), services=services) == linted(channel, services=services) == []
+    (found,) = linted(of("other"), services=services)
+    assert (found.what, found.advice) == ("namespace b has no Service other", "one of display")
+
+
+def test_lint_of_our_sinks_beside_others_services_finds_them_missing() -> None:
+    """Ours are as little there as anybody's, if they are not among those that were read."""
+    services = [within("a", service("display"))]
+
+    found = linted(within("a", trigger()), services=services)
+
+    assert [each.what for each in found] == [
+        "namespace a has no Service score-sink",
+        "namespace a has no Service deadletter-sink",
+    ]
+
+
+def test_lint_of_a_name_that_is_nearly_ours_and_there_finds_nothing() -> None:
+    """What was read is meant."""
+    services = [service("scores-sink"), service("deadletter-sink")]
+
+    assert linted(subscriber("/models/drafttopic", "scores-sink"), services=services) == []
+
+
+def test_lint_of_a_trigger_without_a_namespace_takes_it_for_any_that_was_read() -> None:
+    """Whoever applies it decides; so a file is linted beside what a cluster holds."""
+    both = [trigger(), SHIPPED["egress"]]
+    services = [service(each) for each in ("score-sink", "egress-sink", "deadletter-sink")]
+    held = [within("a", each) for each in services]
+
+    assert linted(*both, brokers=[within("a", broker("default"))], services=held) == []
+    (found, *_) = linted(trigger(), services=held[1:])
+    assert found.what == "what was read has no Service score-sink"
+
+
+# --- replies that nobody takes -------------------------------------------------------------------
+
+
+def test_lint_of_a_whole_environment_warns_of_a_reply_that_nobody_takes() -> None:
+    """With its Broker, all Triggers were read; without, and in any namespace, egress may be
+    elsewhere."""
+    brokers = [within("a", broker("default")), within("b", broker("default"))]
+    elsewhere = within("b", SHIPPED["egress"])
+
+    (found,) = linted(within("a", trigger()), elsewhere, brokers=brokers)
+
+    assert linted(within("a", trigger()), elsewhere) == []
+    assert linted(trigger(), elsewhere, brokers=brokers) == []
+    assert (found.trigger, found.severity) == ("drafttopic", "warning")
+    assert found.what == "nobody takes what it replies: nothing is published"
+    assert found.advice == "add triggers/egress.yaml"
+
+
+@pytest.mark.parametrize(
+    "taker",
+    [
+        pytest.param(SHIPPED["egress"], id="egress"),
+        pytest.param(trigger("egress", filters=[{"exact": {"model": "drafttopic"}}]), id="model"),
+        pytest.param(trigger("egress", filters=[{"cesql": "true"}]), id="one that is refused"),
+    ],
+)
+def test_lint_of_a_reply_that_somebody_may_take_does_not_warn_of_it(taker: Any) -> None:
+    """What a Trigger takes that is refused, nobody knows."""
+    found = linted(trigger(), taker, brokers=[broker("default")])
+
+    assert [each for each in found if "nobody takes" in each.what] == []
 
 
 # --- times that do not nest ----------------------------------------------------------------------
