@@ -16,7 +16,7 @@ import orjson
 Place = tuple[Any, ...]  # of member names and indexes, from the root
 
 SEED = 20240824
-RANDOM_DOCUMENTS = 2000  # per schema, besides the systematic ones
+RANDOM_DOCUMENTS = 1000  # per schema, besides the systematic ones
 MAX = 2**53 - 1
 GOOD_DATE = "2020-01-02T03:04:05Z"
 DATES = """

@@ -33,7 +33,7 @@ from schema_spoilt import as_strict, count_noticed, strengthened, weakened
 ROOT = Path(__file__).parents[1]
 OURS = ROOT / "sinks" / "schemas"
 INPUTS = ROOT / "tests" / "data" / "schemas"
-MINIMUM_DOCUMENTS = 2000
+MINIMUM_DOCUMENTS = 1000
 MINIMUM_SHARE = 0.2  # of valid, and of invalid documents
 
 # Upstream schema -> our file that says the same.

@@ -133,6 +133,14 @@ def test_start_without_root_says_so_in_one_line() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
 
 
+def test_file_of_tests_that_does_not_exist_is_told_before_anything_is_built() -> None:
+    """A slip of the pen costs no minutes."""
+    done = as_nobody("tests/e2e/nosuch.py::test_it", "-x")
+
+    said = "make e2e: there is no tests/e2e/nosuch.py; the proofs are tests/e2e/test_*.py\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
+
+
 def test_programs_are_built_once(go: Go) -> None:
     """A second run finds all programs and Knative's own files."""
     first = go.kept()

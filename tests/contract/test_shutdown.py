@@ -54,11 +54,11 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
 
 
 def is_refused(port: int) -> bool:
-    """Whether a new connection is refused."""
+    """Whether a new connection is refused; one that meets the end of the listener is only reset."""
     try:
         socket.create_connection(("127.0.0.1", port), 1).close()
-    except ConnectionRefusedError:
-        return True
+    except ConnectionError as error:
+        return isinstance(error, ConnectionRefusedError)
     return False
 
 

@@ -32,7 +32,7 @@ EACH_KIND = 100  # of three: nothing sent, half a head, half a body
 GOOD_CLIENTS = 8
 # Long enough that the upstream, and not this machine, limits how fast good traffic is.
 UPSTREAM_SECONDS = 0.06
-SLICE_SECONDS = 2.0
+SLICE_SECONDS = 1.0
 SETTLE_SECONDS = 0.3
 PATIENCE_SECONDS = 2.0
 TRIES = 3

@@ -69,6 +69,7 @@ def main(args: Sequence[str]) -> int:
         return 0
     signal.signal(signal.SIGTERM, _terminate)
     try:
+        _check_names(args)
         if os.geteuid():
             raise Failed("needs root, for namespaces and mounts: run it as root")
         with _only_run():
@@ -138,6 +139,15 @@ def _tests(args: list[str]) -> list[str]:
     """Return pytest's arguments: these, and the directory if they name no test."""
     named = any(Path(each.partition("::")[0]).exists() for each in args)
     return args if named else [*args, str(Path(__file__).parent)]
+
+
+def _check_names(args: Sequence[str]) -> None:
+    """Pytest would say it minutes later. raises: Failed if a file of tests does not exist."""
+    if args[:1] == ["--shell"]:
+        return
+    for name in (each.partition("::")[0] for each in args):
+        if name.endswith(".py") and not Path(name).exists():
+            raise Failed(f"there is no {name}; the proofs are tests/e2e/test_*.py")
 
 
 def _check_machine() -> None:

@@ -167,8 +167,11 @@ class RunningPod:
                 failed = self._watch(process, container)
                 self._terminate(process)
         # Before podman itself knows of the end it cannot remove the container.
-        code = int(container.engine.podman("wait", container.name).stdout)
-        container.engine.podman("rm", "--force", "--time", "0", container.name)
+        ended = container.engine.podman("wait", container.name, check=False)
+        if ended.returncode:  # Ctrl-C reaches podman too
+            return self._say(running=False, ready=False, reason="ContainerStatusUnknown")
+        code = int(ended.stdout)
+        container.engine.podman("rm", "--force", "--time", "0", container.name, check=False)
         self._say(
             running=False,
             started=False,

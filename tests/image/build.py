@@ -6,6 +6,7 @@ The Dockerfile knows nothing of this machine: package index and certificates com
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -94,6 +95,8 @@ def main() -> None:
             say(f"built {built.name} in {built.seconds:.1f} s; {sizes(engine, built.name)}")
     except Failed as error:
         sys.exit(f"{error.output.rstrip()}\nmake image: {error}".lstrip())
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
 
 
 if __name__ == "__main__":
