@@ -14,6 +14,7 @@ from __future__ import annotations
 import ipaddress
 import threading
 import time
+import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -32,7 +33,6 @@ from tests.e2e.rollouts import Rollouts
 from tests.e2e.running_pod import Place, RunningPod
 from tests.e2e.waiting import until
 from tests.image.engine import Engine
-from tests.machine import Failed
 
 _FIRST: Final = ipaddress.ip_address("10.99.2.1")
 _EVERY_SECONDS: Final = 0.3
@@ -110,9 +110,9 @@ class Kubelet:
             self._wake.clear()
             try:
                 self._work()
-            except (OSError, ApiError, Failed) as error:
+            except Exception:  # whatever it is, without this loop no Pod comes or goes any more
                 with (self.logs / "kubelet.log").open("a") as log:
-                    print(time.strftime("%T"), error, file=log)
+                    print(time.strftime("%T"), traceback.format_exc(), file=log)
 
     def _work(self) -> None:
         served = self._served
@@ -178,10 +178,10 @@ class Kubelet:
         )
 
     def _bury(self, uid: str, running: RunningPod) -> None:
-        self.hosts.remove(running.name)
         del self._running[uid]
         self._sent.pop(uid, None)
         self._delete(running.pod)
+        self.hosts.remove(running.name)
 
     def _delete(self, pod: Object) -> None:
         with suppress(ApiError):  # it may be gone already
