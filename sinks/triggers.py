@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
 import yaml
@@ -17,6 +17,7 @@ from sinks.filters import Filter, InvalidFilter, compile_attributes, compile_fil
 from sinks.setting_values import NotValid
 from sinks.url_values import absolute_url
 
+API_VERSION: Final = "eventing.knative.dev/v1"
 ServiceUrls = Mapping[str, str]
 _SPEC = {"broker", "brokerRef", "delivery", "filter", "filters", "subscriber"}
 
@@ -88,8 +89,8 @@ def parse(resource: Any, service_urls: ServiceUrls) -> Trigger:
     """Return one Trigger. raises: InvalidTrigger with all that is wrong in it."""
     if not isinstance(resource, dict) or resource.get("kind") != "Trigger":
         raise InvalidTrigger("not a Trigger")
-    if resource.get("apiVersion") != "eventing.knative.dev/v1":
-        raise InvalidTrigger("apiVersion has to be eventing.knative.dev/v1")
+    if resource.get("apiVersion") != API_VERSION:
+        raise InvalidTrigger(f"apiVersion has to be {API_VERSION}")
     metadata, spec = _object(resource, "metadata"), _object(resource, "spec")
     name = metadata.get("name")
     if not isinstance(name, str) or not name:

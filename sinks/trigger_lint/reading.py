@@ -20,7 +20,6 @@ MAX_BYTES: Final = 4 * 2**20
 _MAX_VALUES: Final = 200_000
 _MAX_DEPTH: Final = 40
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_GROUP: Final = "eventing.knative.dev/v1"
 _SERVICES: Final = ("v1", "serving.knative.dev/v1")
 # How the loader calls every text that it is given.
 _UNNAMED: Final = 'in "<unicode string>", '
@@ -171,11 +170,13 @@ def _of_another_kind(resource: Mapping[str, Any]) -> bool:
     """Whether it is a resource that stands beside Triggers: what a whole overlay renders to."""
     version, kind = resource.get("apiVersion"), resource.get("kind")
     named = isinstance(version, str) and isinstance(kind, str) and kind != "Trigger"
-    return named and (version != _GROUP or kind == "Broker")
+    return named and (version != trigger_files.API_VERSION or kind == "Broker")
 
 
 def _is_broker(resource: Mapping[str, Any]) -> bool:
-    return resource.get("apiVersion") == _GROUP and resource.get("kind") == "Broker"
+    return (
+        resource.get("apiVersion") == trigger_files.API_VERSION and resource.get("kind") == "Broker"
+    )
 
 
 def _is_service(resource: Mapping[str, Any]) -> bool:

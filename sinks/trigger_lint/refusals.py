@@ -9,11 +9,10 @@ from typing import Any, Final
 from sinks.trigger_lint import delivery
 from sinks.trigger_lint.finding import Problem
 from sinks.trigger_lint.resource import object_of
-from sinks.triggers import InvalidTrigger, Trigger, parse
+from sinks.triggers import API_VERSION, InvalidTrigger, Trigger, parse
 
 # Whatever the Services are, only the paths of subscribers count here.
 _ANYWHERE: Final = {"*": "http://{name}"}
-_GROUP: Final = "eventing.knative.dev/v1"
 _UNKNOWN: Final = "spec has no "
 _MEANT: Final = ("broker", "delivery", "filters", "subscriber")
 _BELONGS: Final = {
@@ -45,8 +44,8 @@ def _problem(resource: Any, line: str) -> Problem:
     """Return the problem of what `parse` says; it names the first of these places alone."""
     if not isinstance(resource, dict) or resource.get("kind") != "Trigger":
         return Problem("kind", line, "kind: Trigger")
-    if resource.get("apiVersion") != _GROUP:
-        return Problem("apiVersion", line, f"apiVersion: {_GROUP}")
+    if resource.get("apiVersion") != API_VERSION:
+        return Problem("apiVersion", line, f"apiVersion: {API_VERSION}")
     name = object_of(resource, "metadata").get("name")
     if not isinstance(name, str) or not name:
         return Problem("metadata.name", line, "metadata.name: a text that no other Trigger has")
