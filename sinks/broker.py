@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-import requests
-
 from sinks import cloudevent
 from sinks.bearer import UnreadableToken, authorization_of
 from sinks.cloudevent import Event
@@ -15,6 +13,7 @@ from sinks.deadline import Deadline
 from sinks.envelope import trace_of
 from sinks.errors import RETRIED_4XX, BadAnswer, Rejected, SinkError, Unavailable
 from sinks.http_client import HttpClient, blame
+from sinks.http_message import HttpResponse
 from sinks.routing_settings import RoutingSettings
 from sinks.telemetry import Telemetry
 from sinks.upstreams import http_client
@@ -54,7 +53,7 @@ class Broker:
         shown = self._authorization()
         headers = {**message.headers, **trace_of(event.attributes), **shown}
         response = self._http.post(self._url, message.body, headers, deadline)
-        if not (200 <= response.status_code < 300) or response.content:
+        if not (200 <= response.status < 300) or response.body:
             raise _failure(response, shown)
 
     def close(self) -> None:
@@ -80,8 +79,8 @@ def broker_of(settings: RoutingSettings, telemetry: Telemetry) -> Broker | None:
     return Broker(ingress, settings.k_sink, settings.k_ce_overrides)
 
 
-def _failure(response: requests.Response, shown: Mapping[str, str]) -> SinkError:
-    status = response.status_code
+def _failure(response: HttpResponse, shown: Mapping[str, str]) -> SinkError:
+    status = response.status
     said = f"the Broker answered {status}"
     error: SinkError
     if 200 <= status < 300:
@@ -90,7 +89,7 @@ def _failure(response: requests.Response, shown: Mapping[str, str]) -> SinkError
         error = Rejected("rejected_by_broker", said)
     else:
         error = Unavailable("broker_failed", f"{said}: check K_SINK")
-    text = response.content.decode("utf-8", "replace")
+    text = response.body.decode("utf-8", "replace")
     for header in shown.values():  # what a Broker repeats of our token must not be logged
         text = text.replace(header.removeprefix("Bearer "), "***")
     return blame("broker", error, response, text)

@@ -89,17 +89,16 @@ def check_wiki(call: Called, wiki_id: str) -> None:
         raise InvalidEvent("wiki_mismatch", f"this is {call.wiki_id}'s, the event is {wiki_id}'s")
 
 
-def answer(response: Response) -> Response:
-    """Return the response with a status that changeprop takes as it is meant."""
-    status = response.status_code
+def status_for(status: int) -> int:
+    """Return the status that changeprop takes as this one is meant."""
     if status in (405, 415):
-        response.status_code = 422
-    elif status >= 400 and status not in _FINAL:
-        response.status_code = 503
-    return response
+        return 422
+    return 503 if status >= 400 and status not in _FINAL else status
 
 
 def answer_elsewhere(response: Response) -> Response:
     """Return the same of what Flask has answered, for other paths and methods below `PATHS`."""
     below = request.path == PATHS or request.path.startswith(f"{PATHS}/")
-    return answer(response) if below else response
+    if below:
+        response.status_code = status_for(response.status_code)
+    return response

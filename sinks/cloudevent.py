@@ -15,14 +15,15 @@ from typing import Any, Final, Literal, NamedTuple
 from sinks import jsondata
 from sinks.attributes import (
     REQUIRED,
+    are_plain,
     canonical,
     check,
     check_core,
     header_text,
     is_json,
-    is_sendable,
     malformed,
     media_type,
+    unsendable,
 )
 from sinks.errors import MalformedEvent, UnsupportedMediaType
 
@@ -110,11 +111,9 @@ def decode(headers: Mapping[str, str], body: bytes) -> Event:
 
 
 def _decode_binary(headers: Mapping[str, str], content_type: str, body: bytes) -> Event:
-    attributes = {
-        name[3:]: header_text(name, value)
-        for name, value in headers.items()
-        if name.startswith("ce-")
-    }
+    attributes = {name[3:]: value for name, value in headers.items() if name.startswith("ce-")}
+    if not are_plain(attributes):
+        attributes = {name: header_text(f"ce-{name}", attributes[name]) for name in attributes}
     if not attributes:
         raise MalformedEvent(
             "malformed_event",
@@ -179,9 +178,9 @@ def encode(event: Event, mode: Mode) -> Message:
     raises: ValueError for attributes that have to be encoded or are too long: whoever made the
             event has made a mistake, and it must not reach the wire.
     """
-    for name, value in event.attributes.items():
-        if name == "specversion" or not is_sendable(name, value):
-            raise ValueError(f"attribute {name!r} cannot be written: {value[:80]!r}")
+    name = "specversion" if "specversion" in event.attributes else unsendable(event.attributes)
+    if name is not None:
+        raise ValueError(f"attribute {name!r} cannot be written: {event.attributes[name][:80]!r}")
     try:
         check_core(event.attributes)
     except MalformedEvent as error:

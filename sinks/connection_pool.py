@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections import deque
 from contextlib import suppress
 from typing import Any
@@ -16,6 +17,7 @@ class Pool:
     def __init__(self, idle_seconds: float) -> None:
         self._idle_seconds = idle_seconds
         self._idle: dict[Any, deque[Connection]] = {}
+        weakref.finalize(self, _close, self._idle)
 
     def take(self, origin: Any) -> Connection | None:
         """Return a connection that the peer may still close at any moment, or None."""
@@ -39,7 +41,11 @@ class Pool:
                 idle.popleft().close()
 
     def close(self) -> None:
-        """Close all that are idle."""
-        for idle in self._idle.values():
-            while idle:
-                idle.pop().close()
+        """Close all that are idle; so does the end of the pool itself."""
+        _close(self._idle)
+
+
+def _close(all_idle: dict[Any, deque[Connection]]) -> None:
+    for idle in all_idle.values():
+        while idle:
+            idle.pop().close()

@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask import Request, Response
-from flask import request as current_request
+from flask import Response, request
 
 from sinks import log
 from sinks.callers import Callers
@@ -16,13 +15,13 @@ from sinks.deadletter_calls import Call, Calls
 from sinks.deadletter_settings import DeadletterSettings
 from sinks.delivery_log import log_failure
 from sinks.errors import SinkError
-from sinks.event_app import EventApp
+from sinks.event_app import EventApp, response_of
 from sinks.letters import Letters
 from sinks.replay_parts import if_possible
-from sinks.responses import bug, document, failed
+from sinks.responses import HttpAnswer, bug, document, failed
 from sinks.server_settings import STOPPING
 from sinks.telemetry import Telemetry
-from sinks.wsgi_request import deadline_of
+from sinks.wsgi_request import Environ, arguments_of, deadline_of
 
 Work = Callable[[Call], dict[str, Any]]
 
@@ -43,21 +42,21 @@ def add_api(
         asked = app.config.get(STOPPING)
         return bool(asked and asked())
 
-    def answered(request: Request, work: Work, segment: str) -> Response:
+    def answered(environ: Environ, work: Work, segment: str) -> HttpAnswer:
         def worked() -> dict[str, Any]:
-            deadline = deadline_of(request, settings.event_deadline_seconds)
-            return work(Call(list(request.args.items(multi=True)), segment, deadline))
+            deadline = deadline_of(environ, settings.event_deadline_seconds)
+            return work(Call(arguments_of(environ), segment, deadline))
 
-        return _answered(request, worked, callers, telemetry)
+        return _answered(environ, worked, callers, telemetry)
 
     def get(rule: str, work: Work) -> None:
         def view(number: str = "") -> Response:
-            return answered(current_request, work, number)
+            return response_of(answered(request.environ, work, number))
 
         app.add_url_rule(rule, rule, view, methods=["GET"])
 
     def post(rule: str, work: Work) -> None:
-        app.add_event_rule(rule, lambda request, segment: answered(request, work, segment))
+        app.add_event_rule(rule, lambda environ, segment: answered(environ, work, segment))
 
     calls = Calls(letters, if_possible(settings, letters, telemetry), stopping)
     get("/letters", calls.list)
@@ -67,14 +66,14 @@ def add_api(
 
 
 def _answered(
-    request: Request, work: Callable[[], dict[str, Any]], callers: Callers, telemetry: Telemetry
-) -> Response:
+    environ: Environ, work: Callable[[], dict[str, Any]], callers: Callers, telemetry: Telemetry
+) -> HttpAnswer:
     """The answer to a known client, or why there is none; what changes something is logged."""
-    known = {"sink": "deadletter-sink", "path": request.path}
+    known = {"sink": "deadletter-sink", "path": environ["PATH_INFO"]}
     try:
-        known["client"] = callers.client(request.environ.get("HTTP_AUTHORIZATION"))
+        known["client"] = callers.client(environ.get("HTTP_AUTHORIZATION"))
         told = work()
-        if request.method == "POST":
+        if environ["REQUEST_METHOD"] == "POST":
             log.write(logging.INFO, "letters", {**known, "detail": _changed(told)})
         return document(told)
     except Exception as raised:

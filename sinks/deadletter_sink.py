@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from flask import Flask, Request, Response
+from flask import Flask
 
 from sinks.answer import Answer
 from sinks.callers import callers_of, cluster_caller_of
@@ -15,9 +15,11 @@ from sinks.environment import or_exit, stop
 from sinks.errors import Unavailable
 from sinks.letter import Letter, letter_of
 from sinks.letters import Letters
+from sinks.responses import HttpAnswer
 from sinks.tokens import InvalidTokens
 from sinks.triggers import InvalidTrigger
 from sinks.web import Sink
+from sinks.wsgi_request import Environ
 
 
 def create_app(settings: DeadletterSettings | None = None) -> Flask:
@@ -28,12 +30,12 @@ def create_app(settings: DeadletterSettings | None = None) -> Flask:
     caller = cluster_caller_of(settings, sink.telemetry)
     app = sink.create_app()
 
-    def arrivals(request: Request, _: str) -> Response:
+    def arrivals(environ: Environ, _: str) -> HttpAnswer:
         def handle(letter: Letter, _deadline: Deadline) -> Answer:
             letters.keep(letter, datetime.now(UTC))
             return Answer("relayed")
 
-        return sink.deliver(request, letter_of, handle, caller)
+        return sink.deliver(environ, letter_of, handle, caller)
 
     app.add_event_rule("/", arrivals)
     try:

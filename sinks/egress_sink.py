@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask, Request, Response
+from flask import Flask
 
 from sinks.answer import Answer
 from sinks.callers import cluster_caller_of
@@ -13,9 +13,11 @@ from sinks.environment import or_exit
 from sinks.eventgates import EventGates
 from sinks.relayed_events import RelayedEvents
 from sinks.relaying import Relaying, load_outputs, relay, withheld_streams
+from sinks.responses import HttpAnswer
 from sinks.telemetry import Telemetry
 from sinks.upstreams import http_client
 from sinks.web import Sink, decode_event
+from sinks.wsgi_request import Environ
 
 
 def create_app(settings: EgressSettings | None = None) -> Flask:
@@ -33,11 +35,11 @@ def create_app(settings: EgressSettings | None = None) -> Flask:
     caller = cluster_caller_of(settings, sink.telemetry)
     app = sink.create_app()
 
-    def events(request: Request, _: str) -> Response:
+    def events(environ: Environ, _: str) -> HttpAnswer:
         def handle(event: Event, deadline: Deadline) -> Answer:
             return relay(event, relaying, deadline)
 
-        return sink.deliver(request, decode_event, handle, caller)
+        return sink.deliver(environ, decode_event, handle, caller)
 
     app.add_event_rule("/", events)
     return app

@@ -1,21 +1,26 @@
 """A Flask app that answers deliveries before Flask makes its contexts for them.
 
-Routing and contexts cost about as much as a sink's own work on an event. Everything else, wrong
-methods and paths included, is Flask's, which knows the same views.
+Routing, contexts, and Flask's requests and responses cost more than a sink's own work on an event.
+Everything else, wrong methods and paths included, is Flask's, which knows the same views.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
 
-from flask import Flask, Request, Response, request
+from flask import Flask, Response, request
+
+from sinks.responses import HttpAnswer
+from sinks.wsgi_request import Environ
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-# Gets the request and the last segment of its path: empty for a rule without an argument.
-View = Callable[[Request, str], Response]
+# Gets the last segment of the path too: empty for a rule without an argument.
+View = Callable[[Environ, str], HttpAnswer]
+_STATUS_LINES: Final = {each.value: f"{each.value} {each.phrase}" for each in HTTPStatus}
 
 
 class EventApp(Flask):
@@ -34,7 +39,7 @@ class EventApp(Flask):
         (self._folders if argument else self._paths)[folder] = view
 
         def flask_view(**arguments: str) -> Response:
-            return view(request, next(iter(arguments.values()), ""))
+            return response_of(view(request.environ, next(iter(arguments.values()), "")))
 
         self.add_url_rule(rule, rule, flask_view, methods=["POST"])
 
@@ -46,5 +51,16 @@ class EventApp(Flask):
                 folder, slash, last = path.rpartition("/")
                 view = self._folders.get(folder + slash) if last else None
             if view is not None:
-                return view(Request(environ), last)(environ, start_response)
+                status, headers, body = view(environ, last)
+                length = ("Content-Length", str(len(body)))
+                start_response(_STATUS_LINES[status], [*headers.items(), length])
+                return (body,)
         return super().wsgi_app(environ, start_response)
+
+
+def response_of(answer: HttpAnswer) -> Response:
+    """Return the answer as Flask's own response, for what Flask has routed."""
+    response = Response(answer.body, answer.status)
+    del response.headers["Content-Type"]
+    response.headers.update(answer.headers)
+    return response

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import requests
-
 from sinks import jsondata
 from sinks.deadline import Deadline
 from sinks.errors import BadAnswer, MalformedEvent, Rejected, SinkError, Unavailable
-from sinks.http_adapter import Sends
 from sinks.http_client import HttpClient, blame
+from sinks.http_message import HttpResponse
+from sinks.http_transport import Sends
 
 # What the texts of a permanent 500 contain; every other 500 may pass with time.
 _PERMANENT_500 = ("is not allowed in stream", "could not be extracted", "Message size too large")
@@ -55,15 +54,15 @@ class EventGate:
         response = self._http.post(
             self._url, document, sent, deadline, share_seconds=share_seconds, sends=sends
         )
-        if response.status_code == 504:
+        if response.status == 504:
             sends.unanswered += 1  # a proxy has waited in vain, so EventGate may have it
-        if response.status_code != 201:
+        if response.status != 201:
             raise _failure(response)
 
 
-def _failure(response: requests.Response) -> SinkError:
-    status = response.status_code
-    answer = _read(response.content)
+def _failure(response: HttpResponse) -> SinkError:
+    status = response.status
+    answer = _read(response.body)
     text = _text(answer)
     error: SinkError
     if status == 400 or (status == 500 and _is_permanent(answer, text)):

@@ -16,8 +16,8 @@ from sinks.avoidance import Avoidance
 from sinks.deadline import Deadline
 from sinks.errors import BadAnswer, DeadlineExceeded, Rejected, SinkError, Unavailable
 from sinks.eventgate import EventGate, ThisEventOnly
-from sinks.http_adapter import Sends
 from sinks.http_client import HttpClient
+from sinks.http_transport import Sends
 from sinks.reasons import Reason
 
 _MAX_DETAIL_CHARS: Final = 120  # of each try: an error's text has room for three

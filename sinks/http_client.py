@@ -10,18 +10,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-import requests
-from requests.structures import CaseInsensitiveDict
-
 from sinks import __version__
 from sinks.bearer import UnreadableToken, authorization_of
 from sinks.deadline import Deadline
 from sinks.errors import BadAnswer, DeadlineExceeded, SinkError, Unavailable
-from sinks.http_adapter import DeadlineAdapter, Sends
-from sinks.http_message import AnswerTooLarge, UnreadableAnswer
+from sinks.http_message import AnswerTooLarge, HttpRequest, HttpResponse, UnreadableAnswer
+from sinks.http_transport import Sends, Transport
 from sinks.reasons import Stage
 
 USER_AGENT: Final = f"knative-event-sinks/{__version__}"
+_HEADERS: Final = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
 
 
 class HttpClient:
@@ -35,13 +33,13 @@ class HttpClient:
     def __init__(
         self,
         upstream: Stage,
-        adapter: DeadlineAdapter,
+        transport: Transport,
         observe: Callable[[float], None] = lambda seconds: None,
         read_timeout_seconds: float | None = None,
         token_file: Path | None = None,
     ) -> None:
         self._upstream: Stage = upstream
-        self._adapter = adapter
+        self._transport = transport
         self._observe = observe
         self._read_timeout_seconds = read_timeout_seconds
         self._token_file = token_file
@@ -55,7 +53,7 @@ class HttpClient:
         *,
         share_seconds: float | None = None,
         sends: Sends | None = None,
-    ) -> requests.Response:
+    ) -> HttpResponse:
         """Return the answer to a POST, whatever its status.
 
         share_seconds:  how much of the time this call may take; the rest is for others.
@@ -64,13 +62,13 @@ class HttpClient:
         """
         return self._asked("POST", url, body, headers, deadline, share_seconds, sends)
 
-    def get(self, url: str, headers: Mapping[str, str], deadline: Deadline) -> requests.Response:
+    def get(self, url: str, headers: Mapping[str, str], deadline: Deadline) -> HttpResponse:
         """Return the answer to a GET, whatever its status. raises: what post raises."""
         return self._asked("GET", url, b"", headers, deadline)
 
     def close(self) -> None:
         """Close the connections that are idle."""
-        self._adapter.close()
+        self._transport.close()
 
     def _asked(
         self,
@@ -81,31 +79,22 @@ class HttpClient:
         deadline: Deadline,
         share_seconds: float | None = None,
         sends: Sends | None = None,
-    ) -> requests.Response:
-        request = requests.PreparedRequest()
-        request.method, request.url, request.body = method, url, body
-        request.headers = CaseInsensitiveDict(
-            {
-                "User-Agent": USER_AGENT,
-                "Accept-Encoding": "identity",
-                **headers,
-                **self._authorization(),
-            }
-        )
+    ) -> HttpResponse:
+        sent = {**_HEADERS, **headers, **self._authorization()}
         patience = deadline
         for limit in (self._read_timeout_seconds, share_seconds):
             if limit is not None:
                 patience = patience.within(limit)
         begun = time.perf_counter()
         try:
-            return self._adapter.send(request, timeout=patience, sends=sends)
-        except requests.Timeout as error:
+            return self._transport.send(HttpRequest(method, url, sent, body), patience, sends)
+        except TimeoutError as error:
             if deadline.remaining() <= 0:
                 raise DeadlineExceeded(
                     "deadline", f"no time left while {error}", stage=self._upstream
                 ) from error
             raise Unavailable("upstream_timeout", str(error), stage=self._upstream) from error
-        except requests.ConnectionError as error:
+        except ConnectionError as error:
             raise Unavailable("upstream_unavailable", str(error), stage=self._upstream) from error
         except (AnswerTooLarge, UnreadableAnswer) as error:
             raise BadAnswer(
@@ -131,12 +120,12 @@ class HttpClient:
         )
 
 
-def blame(upstream: Stage, error: SinkError, response: requests.Response, text: str) -> SinkError:
+def blame(upstream: Stage, error: SinkError, response: HttpResponse, text: str) -> SinkError:
     """Return the error, marked as what this upstream answered: for the log, and its Retry-After.
 
     text: what the upstream said; goes into the log only.
     """
     error.stage = upstream
     error.upstream_text = text
-    error.retry_after = response.headers.get("Retry-After")
+    error.retry_after = response.headers.get("retry-after")
     return error

@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
-import http.client
 import re
 import zlib
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-import requests
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from sinks.connection import Connection
+from sinks.deadline import Deadline
 
 _HEADER_LINES = re.compile(r"(?:[A-Za-z0-9-]+: [\x20-\x7e]*\r\n)+")
 _URL = re.compile(r"[!-~]+")
-_CHUNK_BYTES: Final = 65536
+# Of an answer's head and trailers; and what a chunk of one byte has around it.
+_MAX_HEAD_BYTES: Final = 65536
+_MAX_FRAMING_PER_BYTE: Final = 16
 _GZIP_OR_ZLIB: Final = zlib.MAX_WBITS | 32
 
 
-class AnswerTooLarge(requests.RequestException):
+class HttpRequest(NamedTuple):
+    """One request; Host, unless it is among the headers, and Content-Length come from the rest."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class HttpResponse(NamedTuple):
+    """One whole answer: its names of headers in lower case, its body decoded."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class AnswerTooLarge(Exception):
     """The answer is over the limit; nothing beyond the limit was kept."""
 
 
-class UnreadableAnswer(requests.RequestException):
+class UnreadableAnswer(Exception):
     """Not HTTP/1.x, cut off, or in an encoding that was not asked for and cannot be read."""
 
 
@@ -40,69 +60,126 @@ def _split(url: str) -> tuple[str, str, int, str, str]:
     return parts.scheme, parts.hostname, port, parts.netloc, target
 
 
-def request_bytes(request: requests.PreparedRequest) -> tuple[str, str, int, bytes]:
+def request_bytes(request: HttpRequest) -> tuple[str, str, int, bytes]:
     """Return scheme, host and port to connect to, and the request as bytes.
 
     raises: ValueError for a URL or header that cannot be sent, or would make two requests of one.
     """
-    scheme, host, port, netloc, target = _split(str(request.url))
-    body = request.body
-    if not isinstance(body, bytes):
-        raise ValueError("the body has to be bytes")
-    headers = {"Host": netloc, **request.headers, "Content-Length": str(len(body))}
+    scheme, host, port, netloc, target = _split(request.url)
+    headers = {"Host": netloc, **request.headers, "Content-Length": str(len(request.body))}
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
     # As many lines as headers: a value with a line break would have made one more.
     if not _HEADER_LINES.fullmatch(lines) or lines.count("\r\n") != len(headers):
         raise ValueError("a header has a line break, control or non-ASCII characters")
     head = f"{request.method} {target} HTTP/1.1\r\n{lines}\r\n"
-    return scheme, host, port, head.encode("ascii") + body
+    return scheme, host, port, head.encode("ascii") + request.body
 
 
-def final_answer(connection: Connection, method: str | None) -> http.client.HTTPResponse:
-    """Return the answer with its headers read; http.client skips no interim one but 100.
+class _Answer:
+    """One answer, as httptools reads it; interim ones are passed over.
 
-    raises: OSError, TimeoutError, http.client.HTTPException.
+    status:  0 until the head of the final answer has come.
+    whole:   whether all of it has come.
+    lasting: whether the connection can be used again.
     """
-    while True:
-        answer = http.client.HTTPResponse(connection, method=method)  # type: ignore[arg-type]  # needs makefile only
-        answer.begin()
-        if connection.ended:  # http.client takes the end of the stream for the end of the headers
-            raise http.client.IncompleteRead(b"")
-        if answer.status >= 200 or answer.status == 101:
-            return answer
+
+    def __init__(self, max_bytes: int) -> None:
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self.whole = False
+        self.lasting = False
+        self._parser = HttpResponseParser(self)
+        self._max_bytes = max_bytes
+        self._parts: list[bytes] = []
+        self._body_bytes = 0
+        self._fed_bytes = 0
+
+    def feed(self, data: bytes) -> None:
+        """Take what the peer has sent next; nothing means that it has closed its side.
+
+        raises: AnswerTooLarge, UnreadableAnswer.
+        """
+        if not data:
+            self._end()
+            return
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade:  # to whatever: nobody asked for it
+            self.whole, self.lasting = True, False
+        except HttpParserError as error:
+            if not self.whole:
+                raise UnreadableAnswer(str(error)) from error
+            self.lasting = False
+        self._fed_bytes += len(data)
+        declared = self.headers.get("content-length", "0") if self.status else "0"
+        if max(self._body_bytes, int(declared)) > self._max_bytes:
+            raise AnswerTooLarge(f"over {self._max_bytes} bytes")
+        framing = self._fed_bytes - self._body_bytes
+        if framing > _MAX_HEAD_BYTES + _MAX_FRAMING_PER_BYTE * self._body_bytes:
+            raise UnreadableAnswer("its head, or what is between its chunks, does not end")
+
+    def response(self) -> HttpResponse:
+        """Return the whole answer, decoded. raises: AnswerTooLarge, UnreadableAnswer."""
+        encoding = self.headers.get("content-encoding", "")
+        body = _decoded(b"".join(self._parts), encoding, self._max_bytes)
+        return HttpResponse(self.status, self.headers, body)
+
+    def close(self) -> None:
+        """Let go of the parser, which knows this object: nothing would free the two at once."""
+        del self._parser
+
+    def _end(self) -> None:
+        framed = "content-length" in self.headers or "transfer-encoding" in self.headers
+        if not self.status or framed:
+            raise UnreadableAnswer("it ended early")
+        self.whole, self.lasting = True, False
+
+    # What httptools calls.
+
+    def on_message_begin(self) -> None:
+        if self.whole:  # one more, that nobody asked for
+            self.lasting = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self.status:  # else it is a trailer
+            self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        if self.whole:
+            return
+        status = self._parser.get_status_code()
+        if status >= 200 or status == 101:
+            self.status = status
+            self.lasting = self._parser.should_keep_alive()
+        else:
+            self.headers.clear()
+
+    def on_body(self, part: bytes) -> None:
+        if not self.whole:
+            self._parts.append(part)
+            self._body_bytes += len(part)
+
+    def on_message_complete(self) -> None:
+        self.whole = bool(self.status)
 
 
-def response_of(
-    answer: http.client.HTTPResponse, request: requests.PreparedRequest, max_bytes: int
-) -> requests.Response:
-    """Return the whole answer, decoded.
+def answer_on(
+    connection: Connection, deadline: Deadline, max_bytes: int
+) -> tuple[HttpResponse, bool]:
+    """Return the whole answer that comes, and whether the connection can be used again.
 
-    raises: AnswerTooLarge; OSError, http.client.HTTPException, ValueError, zlib.error.
+    raises: AnswerTooLarge, UnreadableAnswer; OSError, TimeoutError.
     """
-    response = requests.Response()
-    response.status_code = answer.status
-    response.reason = answer.reason
-    response.request = request
-    response.url = str(request.url)
-    response.headers.update(answer.getheaders())
-    body = _body(answer, max_bytes)
-    response._content = _decoded(body, answer.getheader("Content-Encoding", ""), max_bytes)
-    return response
-
-
-def _body(answer: http.client.HTTPResponse, max_bytes: int) -> bytes:
-    if answer.length is not None:
-        if answer.length > max_bytes:
-            raise AnswerTooLarge(f"over {max_bytes} bytes")
-        return answer.read()
-    parts: list[bytes] = []
-    size = 0
-    while part := answer.read(_CHUNK_BYTES):
-        size += len(part)
-        if size > max_bytes:
-            raise AnswerTooLarge(f"over {max_bytes} bytes")
-        parts.append(part)
-    return b"".join(parts)
+    answer = _Answer(max_bytes)
+    try:
+        while not answer.whole:
+            data = connection.receive(deadline)
+            if not connection.received:
+                raise ConnectionResetError("closed without an answer")
+            answer.feed(data)
+        return answer.response(), answer.lasting
+    finally:
+        answer.close()
 
 
 def _decoded(body: bytes, encoding: str, max_bytes: int) -> bytes:
@@ -110,11 +187,14 @@ def _decoded(body: bytes, encoding: str, max_bytes: int) -> bytes:
     if encoding in ("", "identity"):
         return body
     if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise ValueError("a Content-Encoding that nobody asked for")
+        raise UnreadableAnswer("a Content-Encoding that nobody asked for")
     inflater = zlib.decompressobj(_GZIP_OR_ZLIB)
-    plain = inflater.decompress(body, max_bytes + 1)
+    try:
+        plain = inflater.decompress(body, max_bytes + 1)
+    except zlib.error as error:
+        raise UnreadableAnswer(str(error)) from error
     if len(plain) > max_bytes:
         raise AnswerTooLarge(f"over {max_bytes} bytes")
     if not inflater.eof:
-        raise ValueError("compressed data cut off")
+        raise UnreadableAnswer("compressed data cut off")
     return plain

@@ -10,8 +10,7 @@ import logging
 from collections.abc import Sequence
 from typing import cast
 
-from flask import Flask, Request, Response
-from werkzeug.datastructures import MultiDict
+from flask import Flask
 
 from sinks import changeprop, deployed, inputs, log, triggers
 from sinks.answer import Answer
@@ -24,6 +23,7 @@ from sinks.environment import InvalidSettings, stop
 from sinks.errors import InvalidEvent, Unavailable
 from sinks.incoming import Incoming, receive, typed
 from sinks.models import ROWS
+from sinks.responses import HttpAnswer
 from sinks.routing import Route, Router
 from sinks.shim_settings import ShimSettings
 from sinks.subscriber import deliver
@@ -33,6 +33,7 @@ from sinks.triggers import InvalidTrigger, Trigger
 from sinks.undeliverable import DeadLetterSink
 from sinks.upstreams import http_client
 from sinks.web import Sink
+from sinks.wsgi_request import Environ, arguments_of
 
 
 def create_app(settings: ShimSettings | None = None) -> Flask:
@@ -44,19 +45,20 @@ def create_app(settings: ShimSettings | None = None) -> Flask:
     app = sink.create_app()
     named = () if settings.k_sink else routes  # a Broker routes to all of its own
 
-    def events(request: Request, _: str) -> Response:
-        arguments = request.args
+    def events(environ: Environ, _: str) -> HttpAnswer:
+        arguments = arguments_of(environ)
 
         def handle(incoming: Incoming, deadline: Deadline) -> Answer:
             return shim.take(incoming, _only(arguments, named), deadline)
 
-        return sink.deliver(request, receive, handle, callers.client)
+        return sink.deliver(environ, receive, handle, callers.client)
 
-    def predict(request: Request, segment: str) -> Response:
+    def predict(environ: Environ, segment: str) -> HttpAnswer:
         def handle(incoming: Incoming, deadline: Deadline) -> Answer:
             return shim.take_call(incoming, segment, deadline)
 
-        return changeprop.answer(sink.deliver(request, receive_event, handle, callers.client))
+        answer = sink.deliver(environ, receive_event, handle, callers.client)
+        return answer._replace(status=changeprop.status_for(answer.status))
 
     app.add_event_rule("/events", events)
     app.add_event_rule(f"{changeprop.PATHS}/<call>", predict)
@@ -152,13 +154,14 @@ def _loaded(
     return settings, tokens, routes
 
 
-def _only(arguments: MultiDict[str, str], routes: Sequence[Trigger]) -> list[str] | None:
+def _only(arguments: Sequence[tuple[str, str]], routes: Sequence[Trigger]) -> list[str] | None:
     """The Triggers that the caller restricts the event to; None without `?trigger=`.
 
     raises: InvalidEvent(unknown_trigger), for a misspelt parameter too: it would mean all.
     """
-    only = arguments.getlist("trigger")
-    if arguments.keys() - {"trigger"} or not set(only) <= {trigger.name for trigger in routes}:
+    only = [value for _, value in arguments]
+    names = {name for name, _ in arguments}
+    if names - {"trigger"} or not set(only) <= {trigger.name for trigger in routes}:
         known = ", ".join(trigger.name for trigger in routes) or "none: the Broker routes"
         raise InvalidEvent("unknown_trigger", f"?trigger=NAME is the only parameter: {known}")
     return only or None

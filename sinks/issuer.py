@@ -59,13 +59,13 @@ class Issuer:
         try:
             shown = {"Accept": _ACCEPT, **authorization_of(self._token_file)}
             response = self._http.get(url, shown, deadline)
-            document = jsondata.loads(response.content) if response.status_code == 200 else None
+            document = jsondata.loads(response.body) if response.status == 200 else None
         except UnreadableToken as error:
             raise issuer_unavailable(f"OIDC_ISSUER_TOKEN_FILE {error}") from None
         except SinkError as error:
             raise issuer_unavailable(f"{url}: {error.detail}") from error
-        if response.status_code != 200:
-            raise issuer_unavailable(f"{url} answered {response.status_code}")
+        if response.status != 200:
+            raise issuer_unavailable(f"{url} answered {response.status}")
         if not isinstance(document, dict):
             raise issuer_unavailable(f"{url} answered no JSON object")
         return document

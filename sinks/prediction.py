@@ -30,10 +30,10 @@ class WrongShape(ValueError):
 
 def are_numbers(values: Iterable[object]) -> bool:
     """No booleans, which Python counts among the integers, and none that JSON cannot carry on."""
-    return all(
-        type(value) in (float, int) and -_MAX_NUMBER <= value <= _MAX_NUMBER  # type: ignore[operator]  # checked by type()
-        for value in values
-    )
+    for value in values:
+        if type(value) not in (float, int) or not -_MAX_NUMBER <= value <= _MAX_NUMBER:  # type: ignore[operator]  # checked by type()
+            return False
+    return True
 
 
 def results(answer: Any, name: str) -> Mapping[str, float]:

@@ -9,13 +9,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import requests
-
 from sinks import jsondata
 from sinks.deadline import Deadline
 from sinks.deployed import InferenceService
 from sinks.errors import BadAnswer, BodyTooLarge, MalformedEvent, Rejected, SinkError, Unavailable
 from sinks.http_client import HttpClient, blame
+from sinks.http_message import HttpResponse
 
 _MISCONFIGURED_FOR_GOOD = (405, 411, 415, 431)
 _MISCONFIGURED_FOR_NOW = (401, 403, 404)
@@ -58,7 +57,7 @@ class Predictor:
             sent["Host"] = _filled(self._host, names)
         url = f"{_filled(self._url, names)}/v1/models/{service.name}:predict"
         response = self._http.post(url, jsondata.dumps(body), sent, deadline)
-        if response.status_code == 200:
+        if response.status == 200:
             return _object(response)
         raise _failure(response, service, unknown_revision)
 
@@ -69,9 +68,9 @@ def _filled(template: str, names: Mapping[str, str]) -> str:
     return template
 
 
-def _object(response: requests.Response) -> Any:
+def _object(response: HttpResponse) -> Any:
     try:
-        answer = jsondata.loads(response.content)
+        answer = jsondata.loads(response.body)
     except MalformedEvent:
         answer = None
     if not isinstance(answer, dict):
@@ -82,9 +81,9 @@ def _object(response: requests.Response) -> Any:
 
 
 def _failure(
-    response: requests.Response, service: InferenceService, unknown_revision: re.Pattern[str] | None
+    response: HttpResponse, service: InferenceService, unknown_revision: re.Pattern[str] | None
 ) -> SinkError:
-    status, text = response.status_code, error_text(response.content)
+    status, text = response.status, error_text(response.body)
     said = f"{service.name} answered {status}"
     error: SinkError
     if status in _MISCONFIGURED_FOR_GOOD:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Final, NamedTuple
 
-from flask import Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from sinks import cloudevent, jsondata
@@ -19,42 +18,47 @@ from sinks.errors import (
     error_document,
 )
 
+_JSON: Final = {"Content-Type": "application/json"}
 _RETRY_AFTER = re.compile(r"\d{1,6}", re.ASCII)
 
 
-def answered(answer: Answer) -> Response:
+class HttpAnswer(NamedTuple):
+    """What goes over the wire; Content-Length, which is the body's, is not among the headers."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def answered(answer: Answer) -> HttpAnswer:
     """Return 200 with exactly one event or document, or 202 and empty: Knative takes no other.
 
     `Sinks-Outcome` and `Sinks-Reason` tell the shim, and people with curl, which 202 it is.
     """
+    outcome: dict[str, str] = {"Sinks-Outcome": answer.outcome}
+    if answer.reason:
+        outcome["Sinks-Reason"] = answer.reason
     if answer.reply is not None:
         message = cloudevent.encode(answer.reply, answer.reply.mode)
-        response = Response(message.body, 200, message.headers)
-    elif answer.document is not None:
-        response = document(answer.document)
-    else:
-        response = Response(status=202)
-        del response.headers["Content-Type"]
-    response.headers["Sinks-Outcome"] = answer.outcome
-    if answer.reason:
-        response.headers["Sinks-Reason"] = answer.reason
-    return response
+        return HttpAnswer(200, message.headers | outcome, message.body)
+    if answer.document is not None:
+        return HttpAnswer(200, _JSON | outcome, jsondata.dumps(answer.document))
+    return HttpAnswer(202, outcome, b"")
 
 
-def document(value: Any) -> Response:
+def document(value: Any) -> HttpAnswer:
     """Return 200 with a JSON value."""
-    return Response(jsondata.dumps(value), 200, content_type="application/json")
+    return HttpAnswer(200, _JSON, jsondata.dumps(value))
 
 
-def failed(error: SinkError, ce_id: object) -> Response:
+def failed(error: SinkError, ce_id: object) -> HttpAnswer:
     """Return the error as JSON `{"reason", "detail", "ce_id"}` of at most 768 bytes."""
-    body = error_document(error, ce_id)
-    response = Response(body, error.status, content_type="application/json")
+    headers = dict(_JSON)
     if error.status == 401:
-        response.headers["WWW-Authenticate"] = "Bearer"
+        headers["WWW-Authenticate"] = "Bearer"
     if error.retry_after and _RETRY_AFTER.fullmatch(error.retry_after):
-        response.headers["Retry-After"] = error.retry_after
-    return response
+        headers["Retry-After"] = error.retry_after
+    return HttpAnswer(error.status, headers, error_document(error, ce_id))
 
 
 def bug(raised: Exception) -> SinkError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from flask import Flask, Request, Response
+from flask import Flask
 
 from sinks import deployed, inputs, wikis
 from sinks.answer import Answer
@@ -15,10 +15,12 @@ from sinks.environment import or_exit
 from sinks.errors import InvalidEvent
 from sinks.models import MODELS, ROWS
 from sinks.predictor import Predictor
+from sinks.responses import HttpAnswer
 from sinks.score_settings import ScoreSettings
 from sinks.scoring import Scoring, score
 from sinks.upstreams import http_client
 from sinks.web import Sink, decode_event
+from sinks.wsgi_request import Environ
 
 
 def create_app(settings: ScoreSettings | None = None) -> Flask:
@@ -29,14 +31,14 @@ def create_app(settings: ScoreSettings | None = None) -> Flask:
     caller = cluster_caller_of(settings, sink.telemetry)
     app = sink.create_app()
 
-    def models(request: Request, name: str) -> Response:
+    def models(environ: Environ, name: str) -> HttpAnswer:
         def handle(event: Event, deadline: Deadline) -> Answer:
             row = MODELS.get(name)
             if row is None:
                 raise InvalidEvent("unknown_row", f"there are only the rows {', '.join(MODELS)}")
             return score(event, row, scoring, deadline, datetime.now(UTC))
 
-        return sink.deliver(request, decode_event, handle, caller, model_name=name)
+        return sink.deliver(environ, decode_event, handle, caller, model_name=name)
 
     app.add_event_rule("/models/<name>", models)
     return app

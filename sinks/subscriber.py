@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast, get_args
 
-import requests
-
 from sinks import cloudevent, jsondata
 from sinks.attributes import REQUIRED, is_sendable, media_type
 from sinks.cloudevent import STRUCTURED_JSON, Event, NoData
@@ -20,6 +18,7 @@ from sinks.deadline import Deadline
 from sinks.envelope import trace_of
 from sinks.errors import RETRIED_4XX, BadAnswer, MalformedEvent, Rejected, SinkError
 from sinks.http_client import HttpClient
+from sinks.http_message import HttpResponse
 from sinks.reasons import Outcome, Reason
 from sinks.triggers import Trigger
 
@@ -81,23 +80,23 @@ def deliver(http: HttpClient, trigger: Trigger, event: Event, deadline: Deadline
         )
 
 
-def _judged(response: requests.Response, trigger: Trigger, event: Event) -> Delivery:
-    status = response.status_code
+def _judged(response: HttpResponse, trigger: Trigger, event: Event) -> Delivery:
+    status = response.status
     if not 200 <= status < 300:
         final = 300 <= status < 500 and status not in RETRIED_4XX
-        reason, words = _error_in(response.content)
+        reason, words = _error_in(response.body)
         return Delivery(
             trigger.name,
             event,
             "rejected" if final else "deferred",
             reason or ("rejected_by_subscriber" if final else "subscriber_failed"),
             detail=f"{trigger.subscriber} answered {status}: {words}",
-            failure=Failure(trigger.subscriber, status, response.content),
+            failure=Failure(trigger.subscriber, status, response.body),
         )
-    reply = reply_of(dict(response.headers), response.content)
+    reply = reply_of(response.headers, response.body)
     if reply is not None:
         return Delivery(trigger.name, event, "replied", None, reply)
-    outcome, said = response.headers.get("Sinks-Outcome"), response.headers.get("Sinks-Reason")
+    outcome, said = response.headers.get("sinks-outcome"), response.headers.get("sinks-reason")
     return Delivery(
         trigger.name,
         event,

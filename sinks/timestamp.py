@@ -6,11 +6,11 @@ Seconds and fractions are copied, never computed, so nine digits survive.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 _RFC3339 = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt ]([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(\.\d{1,9})?\d*"
-    r"(?:([Zz])|([+-])([01]\d|2[0-3]):([0-5]\d))",
+    r"(\d{4}-\d\d-\d\d)[Tt ]((?:[01]\d|2[0-3]):[0-5]\d)(:[0-5]\d)(\.\d{1,9})?\d*"
+    r"(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))",
     re.ASCII,
 )
 
@@ -25,15 +25,17 @@ def utc_time(text: str) -> str:
     match = _RFC3339.fullmatch(text)
     if match is None:
         raise ValueError("not an RFC 3339 time such as 2026-09-23T10:00:00Z")
-    day, hour, minute, second, fraction, zulu, sign, offset_hours, offset_minutes = match.groups()
-    moment = datetime.fromisoformat(f"{day}T{hour}:{minute}")
-    if not zulu:
-        offset = timedelta(hours=int(offset_hours), minutes=int(offset_minutes))
-        try:
-            moment = moment - offset if sign == "+" else moment + offset
-        except OverflowError as error:
-            raise ValueError("a time before year 1 or after year 9999") from error
-    return f"{moment.isoformat(timespec='minutes')}:{second}{fraction or ''}Z"
+    day, minute, second, fraction, sign, offset_hours, offset_minutes = match.groups("")
+    if not sign:
+        date.fromisoformat(day)
+        return f"{day}T{minute}{second}{fraction}Z"
+    moment = datetime.fromisoformat(f"{day}T{minute}")
+    offset = timedelta(hours=int(offset_hours), minutes=int(offset_minutes))
+    try:
+        moment = moment - offset if sign == "+" else moment + offset
+    except OverflowError as error:
+        raise ValueError("a time before year 1 or after year 9999") from error
+    return f"{moment.isoformat(timespec='minutes')}{second}{fraction}Z"
 
 
 def age_seconds(utc: str, now: datetime) -> float:

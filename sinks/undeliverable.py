@@ -45,5 +45,5 @@ class DeadLetterSink:
     def _problem(self, delivery: Delivery, failure: Failure, deadline: Deadline) -> str:
         event = undeliverable(delivery.event, failure.destination, failure.status, failure.body)
         message = cloudevent.encode(event, event.mode)
-        status = self._http.post(self._url, message.body, message.headers, deadline).status_code
+        status = self._http.post(self._url, message.body, message.headers, deadline).status
         return "" if 200 <= status < 300 else f"it answered {status}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
-from sinks.http_adapter import DeadlineAdapter
 from sinks.http_client import HttpClient
+from sinks.http_transport import Transport
 from sinks.reasons import Stage
 from sinks.settings import SinkSettings
 from sinks.telemetry import Telemetry
@@ -37,11 +37,11 @@ def http_client(
         tls = ssl.create_default_context(cafile=ca_file)
         if ca_certs:
             tls.load_verify_locations(cadata=ca_certs)
-    adapter = DeadlineAdapter(
+    transport = Transport(
         connect_timeout_seconds,
         settings.max_body_bytes,
         tls,
         resent=telemetry.resent(upstream),
     )
     observe = telemetry.upstream(upstream)
-    return HttpClient(upstream, adapter, observe, read_timeout_seconds, token_file)
+    return HttpClient(upstream, transport, observe, read_timeout_seconds, token_file)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from flask import Request, Response, current_app
+from flask import Response, current_app
 from flask import request as current_request
 from werkzeug.exceptions import HTTPException
 
@@ -22,12 +22,12 @@ from sinks.deadline import Deadline
 from sinks.delivery_log import Identified, fields_of, log_failure
 from sinks.envelope import with_trace
 from sinks.errors import SinkError
-from sinks.event_app import EventApp
-from sinks.responses import answered, bug, error_of, failed
+from sinks.event_app import EventApp, response_of
+from sinks.responses import HttpAnswer, answered, bug, error_of, failed
 from sinks.server_settings import STOPPING
 from sinks.settings import SinkSettings, shown
 from sinks.telemetry import Telemetry
-from sinks.wsgi_request import body_of, deadline_of, expected_bytes, headers_of
+from sinks.wsgi_request import Environ, body_of, deadline_of, expected_bytes, headers_of
 
 T = TypeVar("T", bound=Identified)
 
@@ -54,12 +54,12 @@ class Sink:
 
     def deliver(
         self,
-        request: Request,
+        environ: Environ,
         decode: Callable[[Mapping[str, str], bytes], T],
         handle: Callable[[T, Deadline], Answer],
         caller: Callable[[str | None], str] | None = None,
         **known: Any,
-    ) -> Response:
+    ) -> HttpAnswer:
         """Return the answer to one delivery: decode, handle, and whatever they raise.
 
         caller:  gets the Authorization header and returns who calls, or raises.
@@ -69,14 +69,14 @@ class Sink:
         decoded: T | None = None
         error: SinkError | None = None
         unforeseen: Exception | None = None
-        headers = headers_of(request)
+        headers = headers_of(environ)
         try:
-            deadline = deadline_of(request, self._settings.event_deadline_seconds)
+            deadline = deadline_of(environ, self._settings.event_deadline_seconds)
             if caller is not None:  # who may have to ask an issuer: that is the event's time too
-                known["client"] = caller(request.environ.get("HTTP_AUTHORIZATION"))
+                known["client"] = caller(environ.get("HTTP_AUTHORIZATION"))
             most = self._settings.max_body_bytes
-            with self._admission.admitted(expected_bytes(request, most)) as measured:
-                decoded = decode(headers, measured(body_of(request, most, deadline)))
+            with self._admission.admitted(expected_bytes(environ, most)) as measured:
+                decoded = decode(headers, measured(body_of(environ, most, deadline)))
                 answer = handle(decoded, deadline)
             response = answered(answer)
             outcome, reason = answer.outcome, answer.reason
@@ -111,7 +111,7 @@ class Sink:
         error = error_of(raised, ", ".join(rule.rule for rule in rules))
         self.telemetry.count(error.outcome, 0.0, error)
         self._log(error, {"path": current_request.path})
-        response = failed(error, None)
+        response = response_of(failed(error, None))
         for name, value in raised.get_headers():
             if name == "Allow":
                 response.headers[name] = value

@@ -13,7 +13,7 @@ import yaml
 
 from sinks.cloudevent import Event
 from sinks.deadline import Deadline
-from sinks.http_adapter import DeadlineAdapter
+from sinks.http_transport import Transport
 from sinks.http_client import HttpClient
 from sinks.letter import letter_of
 from sinks.letter_selection import Selection
@@ -70,7 +70,7 @@ def write_trigger(directory: Path, subscriber: str) -> None:
 
 
 def client() -> HttpClient:
-    return HttpClient("subscriber", DeadlineAdapter(2.0, 2**20))
+    return HttpClient("subscriber", Transport(2.0, 2**20))
 
 
 @dataclass

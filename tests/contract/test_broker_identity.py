@@ -12,8 +12,8 @@ from sinks import cloudevent
 from sinks.broker import TOKEN_FILE, Broker
 from sinks.deadline import Deadline
 from sinks.errors import Unavailable
-from sinks.http_adapter import DeadlineAdapter
 from sinks.http_client import HttpClient
+from sinks.http_transport import Transport
 from tests.factories import PAGE_CHANGE_TYPE, binary, page_change
 from tests.upstream import Behave, Upstream, answer
 
@@ -24,14 +24,14 @@ def handed_on(behave: Behave, token_file: Path, times: int = 1) -> list[Mapping[
     """Post an event to a Broker and return the headers that it got."""
     headers, body = binary(page_change(), type=PAGE_CHANGE_TYPE)
     event = cloudevent.decode({name.lower(): value for name, value in headers.items()}, body)
-    adapter = DeadlineAdapter(2, 10_000)
+    transport = Transport(2, 10_000)
     with Upstream(behave) as upstream:
-        broker = Broker(HttpClient("broker", adapter), upstream.url, {}, token_file)
+        broker = Broker(HttpClient("broker", transport), upstream.url, {}, token_file)
         try:
             for _ in range(times):
                 broker.post(event, Deadline.after(5))
         finally:
-            adapter.close()
+            transport.close()
     return [each.headers for each in upstream.received]
 
 

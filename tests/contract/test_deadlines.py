@@ -15,7 +15,7 @@ import yaml
 
 from sinks.deadletter_settings import DeadletterSettings
 from sinks.egress_settings import EgressSettings
-from sinks.http_adapter import IDLE_SECONDS
+from sinks.http_transport import IDLE_SECONDS
 from sinks.local.processes import ROOT
 from sinks.models import MODELS, ROWS
 from sinks.score_settings import ScoreSettings

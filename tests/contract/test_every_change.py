@@ -20,7 +20,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
-from io import BytesIO
 from itertools import islice
 from random import Random
 from typing import Any, get_args
@@ -29,7 +28,6 @@ from urllib.parse import urlsplit
 import jsonschema_rs
 import orjson
 import pytest
-import requests
 from fastapi import HTTPException
 from kserve.errors import InvalidInput, ModelNotReady
 
@@ -39,6 +37,7 @@ from sinks.cloudevent import Event, Mode
 from sinks.deadline import Deadline
 from sinks.errors import SinkError, error_document
 from sinks.http_client import HttpClient
+from sinks.http_message import HttpRequest, HttpResponse
 from sinks.inputs import PRIVATE_STREAM
 from sinks.local.samples import FAMILIES
 from sinks.model_row import ModelRow
@@ -176,20 +175,16 @@ def isvc_of(target: str) -> str:
 
 
 class Predictors:
-    """In place of the adapter that talks to upstreams; keeps what it was asked."""
+    """In place of the transport that talks to upstreams; keeps what it was asked."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, Any]] = []
 
-    def send(
-        self, request: requests.PreparedRequest, timeout: Deadline, sends: None
-    ) -> requests.Response:
+    def send(self, request: HttpRequest, deadline: Deadline, sends: None) -> HttpResponse:
         isvc = isvc_of(urlsplit(request.url).path)
         self.asked.append((isvc, orjson.loads(request.body)))
-        response = requests.Response()
-        response.status_code, body = answered(isvc, request.body)
-        response.raw = BytesIO(body)
-        return response
+        status, body = answered(isvc, request.body)
+        return HttpResponse(status, {}, body)
 
 
 def has_trouble(isvc: str, question: Mapping[str, Any]) -> bool:

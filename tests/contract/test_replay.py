@@ -15,8 +15,8 @@ import pytest
 from sinks.broker import Broker
 from sinks.deadletter_settings import DeadletterSettings
 from sinks.deadline import Deadline
-from sinks.http_adapter import DeadlineAdapter
 from sinks.http_client import HttpClient
+from sinks.http_transport import Transport
 from sinks.letter import letter_of
 from sinks.letters import Letters
 from sinks.replay_parts import replaying_of
@@ -161,7 +161,7 @@ def test_replay_of_a_destination_no_trigger_has_calls_nobody(
 ) -> None:
     """`knativeerrordest` is text of whoever wrote the letter."""
     calls: list[float] = []
-    watched = HttpClient("subscriber", DeadlineAdapter(2.0, 2**20), calls.append)
+    watched = HttpClient("subscriber", Transport(2.0, 2**20), calls.append)
     row = f"{pipeline.score}/models/drafttopic".removeprefix("http://")
     with Upstream(TAKEN) as other:
         hostile = [

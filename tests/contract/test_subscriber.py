@@ -14,8 +14,8 @@ import pytest
 from sinks import cloudevent
 from sinks.cloudevent import Event
 from sinks.deadline import Deadline
-from sinks.http_adapter import DeadlineAdapter
 from sinks.http_client import USER_AGENT, HttpClient
+from sinks.http_transport import Transport
 from sinks.subscriber import Delivery, deliver
 from sinks.triggers import Trigger
 from tests.upstream import Behave, Received, Upstream, answer
@@ -30,11 +30,11 @@ REPLY: dict[str, Any] = {"specversion": "1.0", "id": "r", "source": "/models/x",
 @contextmanager
 def client() -> Iterator[HttpClient]:
     """A client as the shim has it; its idle connections end with the block."""
-    adapter = DeadlineAdapter(2.0, MAX_ANSWER_BYTES)
+    transport = Transport(2.0, MAX_ANSWER_BYTES)
     try:
-        yield HttpClient("subscriber", adapter)
+        yield HttpClient("subscriber", transport)
     finally:
-        adapter.close()
+        transport.close()
 
 
 def event(mode: cloudevent.Mode = "binary", **attributes: str) -> Event:

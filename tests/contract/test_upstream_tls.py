@@ -287,7 +287,7 @@ def test_clients_are_made_in_one_place() -> None:
     makers = {
         path.name
         for path in (ROOT / "sinks").rglob("*.py")
-        if "local" not in path.parts and "DeadlineAdapter(" in path.read_text(encoding="utf-8")
+        if "local" not in path.parts and "Transport(" in path.read_text(encoding="utf-8")
     }
     sessions = [
         path.name
@@ -297,7 +297,7 @@ def test_clients_are_made_in_one_place() -> None:
         if word in path.read_text(encoding="utf-8")
     ]
 
-    assert makers == {"upstreams.py", "http_adapter.py"}
+    assert makers == {"upstreams.py"}
     assert sessions == []
 
 

@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-import requests
 
 from sinks.deadline import Deadline
 from sinks.errors import (
@@ -25,24 +24,22 @@ from sinks.errors import (
     error_document,
 )
 from sinks.eventgates import EventGates
-from sinks.http_adapter import Sends
 from sinks.http_client import HttpClient
-from sinks.http_message import UnreadableAnswer
+from sinks.http_message import HttpRequest, HttpResponse, UnreadableAnswer
+from sinks.http_transport import Sends
 
 DOCUMENT = b'{"meta":{"id":"1"}}'
 READ_TIMEOUT = 65.0
-Happens = Callable[[requests.PreparedRequest, Sends], requests.Response]
+Happens = Callable[[HttpRequest, Sends], HttpResponse]
 
 
 def answers(status: int, body: Any = b"", **headers: str) -> Happens:
     """It answers this."""
 
-    def happens(_request: requests.PreparedRequest, _sends: Sends) -> requests.Response:
-        response = requests.Response()
-        response.status_code = status
-        response._content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        response.headers.update({name.replace("_", "-"): text for name, text in headers.items()})
-        return response
+    def happens(_request: HttpRequest, _sends: Sends) -> HttpResponse:
+        sent = {name.replace("_", "-").lower(): text for name, text in headers.items()}
+        text = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return HttpResponse(status, sent, text)
 
     return happens
 
@@ -50,7 +47,7 @@ def answers(status: int, body: Any = b"", **headers: str) -> Happens:
 def fails(error: Exception, sent: int) -> Happens:
     """It fails like this after so many sends that it did not answer."""
 
-    def happens(_request: requests.PreparedRequest, sends: Sends) -> requests.Response:
+    def happens(_request: HttpRequest, sends: Sends) -> HttpResponse:
         sends.unanswered += sent
         raise error
 
@@ -62,11 +59,11 @@ def errored(message: str) -> dict[str, Any]:
 
 
 TAKEN = answers(201)
-REFUSED = fails(requests.ConnectionError("connecting to it: refused"), 0)
-NO_CONNECTION = fails(requests.ConnectTimeout("connecting to it"), 0)
-RESET = fails(requests.ConnectionError("it: reset"), 1)
-RESET_TWICE = fails(requests.ConnectionError("it: reset"), 2)
-HANGS = fails(requests.ReadTimeout("waiting for it"), 1)
+REFUSED = fails(ConnectionError("connecting to it: refused"), 0)
+NO_CONNECTION = fails(TimeoutError("connecting to it"), 0)
+RESET = fails(ConnectionError("it: reset"), 1)
+RESET_TWICE = fails(ConnectionError("it: reset"), 2)
+HANGS = fails(TimeoutError("waiting for it"), 1)
 KAFKA = answers(500, errored("Local: Message timed out"))
 NO_SCHEMA = answers(500, errored("Failed loading schema at /a/1.0.0"))
 
@@ -94,13 +91,11 @@ class Scene:
             avoided=self.avoided.__setitem__,
         )
 
-    def send(
-        self, request: requests.PreparedRequest, timeout: Deadline, sends: Sends
-    ) -> requests.Response:
-        host = urlsplit(str(request.url)).hostname or ""
+    def send(self, request: HttpRequest, deadline: Deadline, sends: Sends) -> HttpResponse:
+        host = urlsplit(request.url).hostname or ""
         self.asked.append(host)
         assert len(self.asked) < 100, "the same event goes out for ever"
-        self.patience.append(timeout.remaining())
+        self.patience.append(deadline.remaining())
         self.bodies.append(request.body)
         script = self.scripts[self._hosts.index(host)]
         return (script.pop(0) if len(script) > 1 else script[0])(request, sends)
@@ -325,7 +320,7 @@ def test_error_of_all_passes_on_the_last_retry_after() -> None:
 
 def test_error_of_many_addresses_is_bounded() -> None:
     """An answer's body stays small, however long the names and texts are."""
-    long = fails(requests.ConnectionError("x" * 10_000), 0)
+    long = fails(ConnectionError("x" * 10_000), 0)
 
     body = error_document(scene(*[long] * 6).error(), "1" * 128)
 

@@ -7,11 +7,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from io import BytesIO
 from typing import Any
 
 import pytest
-import requests
 
 from sinks import deployed, inputs, page_change, wikis
 from sinks.answer import Answer
@@ -28,6 +26,7 @@ from sinks.errors import (
     UnsupportedMediaType,
 )
 from sinks.http_client import HttpClient
+from sinks.http_message import HttpRequest, HttpResponse
 from sinks.model_row import ModelRow
 from sinks.models import MODELS, ROWS
 from sinks.predictor import Predictor
@@ -45,24 +44,19 @@ RISK = "revertrisk-language-agnostic"
 
 @dataclass
 class Upstream:
-    """In place of the adapter that talks to predictors; answers one thing, keeps what it is asked.
+    """In place of the transport to predictors; answers one thing, keeps what it is asked.
 
     answer: JSON; None: whoever asks has made a mistake.
     """
 
     answer: Any = None
     status: int = 200
-    asked: list[requests.PreparedRequest] = field(default_factory=list)
+    asked: list[HttpRequest] = field(default_factory=list)
 
-    def send(
-        self, request: requests.PreparedRequest, timeout: Deadline, sends: None
-    ) -> requests.Response:
+    def send(self, request: HttpRequest, deadline: Deadline, sends: None) -> HttpResponse:
         self.asked.append(request)
         assert self.answer is not None, "asked, though nobody is to be asked"
-        response = requests.Response()
-        response.status_code = self.status
-        response.raw = BytesIO(json.dumps(self.answer).encode())
-        return response
+        return HttpResponse(self.status, {}, json.dumps(self.answer).encode())
 
 
 def scoring(upstream: Upstream, **over: Any) -> Scoring:

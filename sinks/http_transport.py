@@ -1,4 +1,4 @@
-"""A `requests` transport adapter on http.client: one deadline, a bounded answer, no redirects.
+"""HTTP/1.1 over kept connections: one deadline, a bounded answer, no redirects.
 
 Connections are kept for 4 s at most, because EventGate closes idle ones after 5 s. A request goes
 out a second time only when a pooled connection turns out dead before the first byte of an answer,
@@ -7,27 +7,16 @@ or when the caller says so: he hands the same `Sends` in again.
 
 from __future__ import annotations
 
-import http.client
 import socket
 import ssl
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-import requests
-from requests.adapters import BaseAdapter
-
 from sinks.connection import Connection, connect
 from sinks.connection_pool import Pool
 from sinks.deadline import Deadline
-from sinks.http_message import (
-    AnswerTooLarge,
-    UnreadableAnswer,
-    final_answer,
-    request_bytes,
-    response_of,
-)
+from sinks.http_message import HttpRequest, HttpResponse, answer_on, request_bytes
 from sinks.name_resolution import GetAddrInfo
 
 IDLE_SECONDS: Final = 4.0
@@ -52,8 +41,8 @@ class Sends:
         return self.unanswered >= _MOST_UNANSWERED
 
 
-class DeadlineAdapter(BaseAdapter):
-    """Sends requests.PreparedRequest; `timeout` is a Deadline for everything from DNS to decoding.
+class Transport:
+    """Sends requests and reads their answers, everything from DNS to decoding within a deadline.
 
     connect_timeout_seconds:  for DNS, TCP and TLS together.
     max_answer_bytes:         after decoding.
@@ -70,7 +59,6 @@ class DeadlineAdapter(BaseAdapter):
         getaddrinfo: GetAddrInfo = socket.getaddrinfo,
         resent: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__()
         self._connect_timeout_seconds = connect_timeout_seconds
         self._max_answer_bytes = max_answer_bytes
         self._tls = tls
@@ -78,19 +66,14 @@ class DeadlineAdapter(BaseAdapter):
         self._resent = resent
         self._pool = Pool(IDLE_SECONDS)
 
-    def send(  # type: ignore[override]  # requests passes what it likes as timeout
-        self,
-        request: requests.PreparedRequest,
-        *,
-        timeout: Deadline,
-        sends: Sends | None = None,
-        **_: object,
-    ) -> requests.Response:
+    def send(
+        self, request: HttpRequest, deadline: Deadline, sends: Sends | None = None
+    ) -> HttpResponse:
         """Return the whole answer.
 
         sends:  what became of the same request before; counts this one's too.
-        raises: requests.ConnectTimeout, requests.ReadTimeout, requests.ConnectionError,
-                AnswerTooLarge, UnreadableAnswer.
+        raises: TimeoutError, ConnectionError, AnswerTooLarge, UnreadableAnswer; ValueError for a
+                request that cannot be sent.
         """
         scheme, host, port, message = request_bytes(request)
         origin = (scheme, host, port)
@@ -99,14 +82,14 @@ class DeadlineAdapter(BaseAdapter):
         pooled = None if sends.unanswered else self._pool.take(origin)
         if pooled is not None:
             try:
-                return self._exchange(origin, pooled, message, request, timeout, sends)
-            except requests.ConnectionError:
+                return self._exchange(origin, pooled, message, deadline, sends)
+            except ConnectionError:
                 if pooled.received or sends.elsewhere:
                     raise
-        fresh = self._connect(scheme, host, port, timeout)
+        fresh = self._connect(scheme, host, port, deadline)
         if sends.unanswered:
             self._resent()
-        return self._exchange(origin, fresh, message, request, timeout, sends)
+        return self._exchange(origin, fresh, message, deadline, sends)
 
     def close(self) -> None:
         """Close all idle connections."""
@@ -120,39 +103,31 @@ class DeadlineAdapter(BaseAdapter):
         try:
             return connect(host, port, opening, tls, self._getaddrinfo)
         except TimeoutError as error:
-            raise requests.ConnectTimeout(f"connecting to {host}:{port}") from error
+            raise TimeoutError(f"connecting to {host}:{port}") from error
         except OSError as error:
-            raise requests.ConnectionError(f"connecting to {host}:{port}: {error}") from error
+            raise ConnectionError(f"connecting to {host}:{port}: {error}") from error
 
     def _exchange(
         self,
         origin: tuple[str, str, int],
         connection: Connection,
         message: bytes,
-        request: requests.PreparedRequest,
         deadline: Deadline,
         sends: Sends,
-    ) -> requests.Response:
-        connection.use(deadline)
-        keep = False
+    ) -> HttpResponse:
+        lasting = False
         sends.unanswered += 1
         try:
-            connection.send(message)
-            answer = final_answer(connection, request.method)
-            response = response_of(answer, request, self._max_answer_bytes)
+            connection.send(message, deadline)
+            response, lasting = answer_on(connection, deadline, self._max_answer_bytes)
             sends.unanswered -= 1
-            keep = answer.isclosed() and not answer.will_close
             return response
-        except AnswerTooLarge:
-            raise  # an OSError as well, like all of requests' own
         except TimeoutError as error:
-            raise requests.ReadTimeout(f"waiting for {origin[1]}:{origin[2]}") from error
-        except (OSError, http.client.RemoteDisconnected) as error:
-            raise requests.ConnectionError(f"{origin[1]}:{origin[2]}: {error}") from error
-        except (http.client.HTTPException, ValueError, zlib.error) as error:
-            raise UnreadableAnswer(type(error).__name__) from error
+            raise TimeoutError(f"waiting for {origin[1]}:{origin[2]}") from error
+        except OSError as error:
+            raise ConnectionError(f"{origin[1]}:{origin[2]}: {error}") from error
         finally:
-            if keep:
+            if lasting:
                 self._pool.give(origin, connection)
             else:
                 connection.close()
