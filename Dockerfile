@@ -1,28 +1,39 @@
 # One image for all sinks; the command decides which of them a container is.
 ARG BASE=python:3.11-slim-bookworm
+# The same Python with a C compiler and headers, for packages that come as source only.
+ARG COMPILER=python:3.11-bookworm
 
-FROM ${BASE} AS build
+FROM ${COMPILER} AS packages
+WORKDIR /build
+COPY requirements.txt requirements-build.txt ./
+# The environment that is shipped has no pip: the compiler image's installs into it. Nor has it what
+# builds from source, which is pinned too; left to itself, pip would fetch the newest.
+# Linked with -s: debugging information would name a directory of pip's that is another each time.
+RUN python -m venv --without-pip /opt/venv \
+    && pip install --no-cache-dir --target /opt/build \
+        --require-hashes --no-deps -r requirements-build.txt \
+    && LDFLAGS=-s PYTHONPATH=/opt/build \
+        pip --python /opt/venv/bin/python install --no-cache-dir --no-compile \
+        --no-build-isolation --require-hashes --no-deps -r requirements.txt
+
+FROM ${BASE} AS bytecode
 WORKDIR /app
-COPY requirements.txt ./
-# The environment that is shipped has no pip: the base image's installs into it.
+COPY --from=packages /opt/venv /opt/venv
 # All bytecode is made here and kept in one place, because a read-only file system could not keep
 # what a start compiles. It carries no timestamps: an image built with fixed file times would
 # otherwise find all of it stale.
-RUN python -m venv --without-pip /opt/venv \
-    && pip --python /opt/venv/bin/python install --no-cache-dir --no-compile \
-        --require-hashes --no-deps -r requirements.txt \
-    && PYTHONPYCACHEPREFIX=/opt/bytecode /opt/venv/bin/python -B \
+RUN PYTHONPYCACHEPREFIX=/opt/bytecode /opt/venv/bin/python -B \
         -m compileall -q -x /tests/ --invalidation-mode unchecked-hash /opt/venv/lib
 COPY gunicorn.conf.py ./
 COPY triggers ./triggers
 COPY sinks ./sinks
 # The official base image has no bytecode of the standard library either: the imports write what a
-# start needs of it.
+# start needs of it. It has timestamps, so it is made on the very base that runs it.
 RUN export PYTHONPYCACHEPREFIX=/opt/bytecode \
     && /opt/venv/bin/python -B -m compileall -q --invalidation-mode unchecked-hash sinks \
     && /opt/venv/bin/python -c "\
 import gevent.monkey; gevent.monkey.patch_all(); \
-import gunicorn.app.wsgiapp, gunicorn.glogging; \
+import encodings.idna, gunicorn.app.wsgiapp, gunicorn.glogging; \
 import gunicorn.workers.ggevent, psycopg; \
 import sinks.deadletter_sink, sinks.egress_sink, sinks.http_shim, sinks.score_sink"
 
@@ -32,13 +43,13 @@ ENV PATH=/opt/venv/bin:${PATH} \
     PYTHONPYCACHEPREFIX=/opt/bytecode \
     PYTHONUNBUFFERED=1
 WORKDIR /app
-COPY --from=build /opt/venv /opt/venv
-COPY --from=build /opt/bytecode/opt/venv /opt/bytecode/opt/venv
-COPY --from=build /opt/bytecode/usr /opt/bytecode/usr
-COPY --from=build /app/gunicorn.conf.py ./
-COPY --from=build /app/triggers ./triggers
-COPY --from=build /opt/bytecode/app /opt/bytecode/app
-COPY --from=build /app/sinks ./sinks
+COPY --from=packages /opt/venv /opt/venv
+COPY --from=bytecode /opt/bytecode/opt/venv /opt/bytecode/opt/venv
+COPY --from=bytecode /opt/bytecode/usr /opt/bytecode/usr
+COPY --from=bytecode /app/gunicorn.conf.py ./
+COPY --from=bytecode /app/triggers ./triggers
+COPY --from=bytecode /opt/bytecode/app /opt/bytecode/app
+COPY --from=bytecode /app/sinks ./sinks
 # Numeric, so that Kubernetes can verify runAsNonRoot.
 USER 10001:10001
 EXPOSE 8080

@@ -10,6 +10,9 @@ WORKERS ?= 3
 unexport PYTHONDONTWRITEBYTECODE
 COMPILE := $(BIN)/uv pip compile -q --generate-hashes --no-annotate --no-header \
   --python-version 3.11 --python-platform x86_64-manylinux_2_28
+# With what Python builds packages from source: the compiler, and where Python.h has to be.
+COMPILER := $(PYTHON) -c 'import os, sysconfig as s; \
+  print(os.environ.get("CC") or s.get_config_var("CC"), "-I" + s.get_path("include"))'
 
 .PHONY: help
 help: ## list the targets
@@ -45,6 +48,10 @@ soak: .venv/ready ## faults everywhere for two minutes and more, nothing lost; S
 e2e: .venv/ready ## Knative's real control and data plane with the manifests applied; builds it once (Debian, root)
 	@$(BIN)/python -m tests.e2e
 
+.PHONY: bench
+bench: .venv/ready ## CPU per event beside a bare callable and a naive app, and a picture; BENCH="--only all" for more
+	@$(BIN)/python -m tests.bench $(BENCH)
+
 .PHONY: lint
 lint: .venv/ready ## ruff (rules and format) and hadolint
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/hadolint Dockerfile
@@ -68,8 +75,10 @@ streams: .venv/ready ## regenerate docs/streams.* and the EventTypes from the ta
 
 .PHONY: requirements
 requirements: .venv/ready ## pin requirements*.in into requirements*.txt with hashes
-	for name in requirements requirements-dev; do $(COMPILE) -c requirements.txt $$name.in -o $$name.txt; done
+	for name in requirements{,-build,-dev}; do \
+	  $(COMPILE) -c requirements.txt -c requirements-build.txt $$name.in -o $$name.txt; done
 	for name in tests/{go,interop,foreign}/requirements*.in; do $(COMPILE) $$name -o $${name%in}txt; done
+	$(COMPILE) -c requirements.txt tests/bench/requirements.in -o tests/bench/requirements.txt
 
 .PHONY: clean
 clean: ## remove the virtual environment, caches and what runs have written
@@ -79,12 +88,16 @@ clean: ## remove the virtual environment, caches and what runs have written
 .venv/ready: .venv/packages pyproject.toml
 	@$(BIN)/pip install -q --no-deps --no-build-isolation --no-index -e . && touch $@
 
-.venv/packages: requirements-dev.txt
+.venv/packages: requirements-dev.txt requirements-build.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; name it with make PYTHON=..."; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 	  { echo "Python lacks venv: install the package python3-venv"; exit 1; }
+	@echo '#include <Python.h>' | $$($(COMPILER)) -E - >/dev/null 2>&1 || \
+	  { echo "A C compiler or Python.h is missing: install the packages gcc and python3-dev"; exit 1; }
 	@echo "setting up .venv: $$(grep -c == $<) packages, most of them KServe's; 1 to 2 minutes"
 	@rm -rf .venv && $(PYTHON) -m venv .venv
-	@$(BIN)/pip install --no-deps --require-hashes --progress-bar off -r $< | $(BIN)/python .ci/progress.py $<
+	@$(BIN)/pip install -q --no-deps --require-hashes -r requirements-build.txt
+	@$(BIN)/pip install --no-deps --no-build-isolation --require-hashes --progress-bar off -r $< | \
+	  $(BIN)/python .ci/progress.py $<
 	@touch $@

@@ -13,8 +13,8 @@ import yaml
 
 from sinks.cloudevent import Event
 from sinks.deadline import Deadline
-from sinks.http_transport import Transport
 from sinks.http_client import HttpClient
+from sinks.http_transport import Transport
 from sinks.letter import letter_of
 from sinks.letter_selection import Selection
 from sinks.letters import Letters

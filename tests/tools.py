@@ -23,6 +23,7 @@ from sinks.local.processes import ROOT
 from tests.machine import CACHE
 
 GO_SOURCE = ROOT / "tests" / "go"
+_BUILD = ROOT / "requirements-build.txt"
 # Of several test runs at the same time one installs, and the others wait for it.
 _INSTALL_SECONDS = 600.0
 
@@ -56,14 +57,19 @@ def venv(name: str, requirements: Path, say: Say) -> Path:
             say(f"installing {packages} packages of {name} into {home.parent}: 5 to 20 seconds")
             # Without a pip of its own, which would take longer than the packages.
             _run([sys.executable, "-m", "venv", "--without-pip", str(home)], ROOT)
-            pip = [sys.executable, "-m", "pip", "--python", str(home / "bin" / "python")]
+            pip = [sys.executable, "-m", "pip"]
             how = ["install", "-q", "--no-deps", "--require-hashes", "--progress-bar", "off"]
-            _run([*pip, *how, "-r", str(requirements)], ROOT)
+            # What builds from source is pinned too, and no part of the environment.
+            build = str(home / "build")
+            _run([*pip, *how, "--target", build, "-r", str(_BUILD)], ROOT)
+            how += ["--no-build-isolation", "-r", str(requirements)]
+            into = ["--python", str(home / "bin" / "python")]
+            _run([*pip, *into, *how], ROOT, {**os.environ, "PYTHONPATH": build})
     return home / "bin"
 
 
 def go_programs(say: Say) -> Path:
-    """Return the directory with the Go programs of `tests/go`: `interop` and `sink`.
+    """Return the directory with the Go programs of `tests/go`: `interop`, `load`, `sink`.
 
     Modules are those of go.sum, the toolchain is the pinned package's. raises: NotInstalled.
     """

@@ -146,7 +146,7 @@ def test_tracked_files_name_no_place_of_a_developer() -> None:
 
 def test_requirements_are_pinned_with_hashes() -> None:
     """Every package has a version and hashes, and no file names an index."""
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    for name in ("requirements.txt", "requirements-build.txt", "requirements-dev.txt"):
         text = (ROOT / name).read_text(encoding="utf-8")
         packages = re.findall(r"^([a-z0-9._-]+)==\S+ \\\n    --hash=sha256:", text, re.MULTILINE)
 
@@ -156,7 +156,7 @@ def test_requirements_are_pinned_with_hashes() -> None:
 
 def test_requirements_in_gives_a_reason_for_each_package() -> None:
     """A dependency without a reason is one to remove."""
-    for name in ("requirements.in", "requirements-dev.in"):
+    for name in ("requirements.in", "requirements-build.in", "requirements-dev.in"):
         lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
         bare = [line for line in lines if re.match(r"[a-zA-Z]", line) and "  # " not in line]
 

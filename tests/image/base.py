@@ -1,7 +1,8 @@
-"""The stand-in for the official base image, made of Debian packages and kept outside of the clone.
+"""Stand-ins for the two official images of the Dockerfile: of Debian packages, kept outside of the
+clone.
 
-It has Python where the official image has it, and like that pip and no bytecode.
-It proves nothing about the official image's patch level, its pip or its known vulnerabilities.
+They have Python where the official images have it, and like those pip and no bytecode.
+They prove nothing about the official images' patch level, pip or known vulnerabilities.
 """
 
 from __future__ import annotations
@@ -22,6 +23,11 @@ NAME: Final = "localhost/python:3.11-slim-bookworm"
 SUITE: Final = "bookworm"
 _PYTHON: Final = "3.11"
 _PACKAGES: Final = "python3,python3-pip,python3-venv,ca-certificates,netbase,tzdata"
+# The second has what compiles, and like the official one no `slim` in its name.
+_STAND_INS: Final = {
+    NAME: _PACKAGES,
+    NAME.replace("-slim", ""): f"{_PACKAGES},gcc,libc6-dev,python3-dev",
+}
 _LEFT_OUT: Final = ("doc", "locale", "man")  # below /usr/share
 _CONFIG: Final = (
     "ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -46,38 +52,51 @@ _SOURCES: Final = (
 )
 
 
-def import_base(engine: Engine) -> bool:
-    """Put the stand-in into the engine's storage, made now if the cache has none.
+def import_bases(engine: Engine) -> bool:
+    """Put the stand-ins into the engine's storage, made now if the cache has none.
 
-    returns: whether it was not there yet; then nothing else is there either.
+    returns: whether one was not there yet; then nothing else is there either.
     raises:  Failed.
     """
-    command, sources = _recipe()
-    recipe = "\0".join([platform.machine(), sources, *command])
-    key = hashlib.sha256(recipe.encode()).hexdigest()[:16]
-    kept = f"localhost/stand-in:{key}"
-    missing = engine.podman("image", "exists", kept, check=False).returncode != 0
+    sources = _sources()
+    keys = {name: _key(packages, sources) for name, packages in _STAND_INS.items()}
+    kept = {name: f"localhost/stand-in:{key}" for name, key in keys.items()}
+    missing = any(
+        engine.podman("image", "exists", each, check=False).returncode for each in kept.values()
+    )
     if missing:
-        tarball = CACHE / f"base-{key}.tar"
-        if not tarball.exists():
-            _make(engine, command, sources, tarball)
         engine.podman("rmi", "--all", "--force")  # whatever was made on another base
         changes = [part for each in _CONFIG for part in ("--change", each)]
-        engine.podman("import", "-q", *changes, tarball, kept)
-    engine.podman("tag", kept, NAME)
+        for name, packages in _STAND_INS.items():
+            tarball = CACHE / f"base-{keys[name]}.tar"
+            if not tarball.exists():
+                say(f"making the stand-in for {name}; half a minute, once on this machine")
+                _make(engine, _command(packages), sources, tarball)
+            engine.podman("import", "-q", *changes, tarball, kept[name])
+    for name, image in kept.items():
+        engine.podman("tag", image, name)
     return missing
 
 
-def _recipe() -> tuple[list[str], str]:
+def _sources() -> str:
+    """Return the package sources of this machine, or nothing if they are of another suite."""
+    return next((t for path in _SOURCES if path.is_file() and SUITE in (t := path.read_text())), "")
+
+
+def _command(packages: str) -> list[str]:
     """Return the command, which lacks only the target, and the package sources for its input."""
-    text = next((t for path in _SOURCES if path.is_file() and SUITE in (t := path.read_text())), "")
     dpkg = ["force-unsafe-io", *(f"path-exclude=/usr/share/{name}/*" for name in _LEFT_OUT)]
-    options = ["--variant=minbase", f"--include={_PACKAGES}", f"--customize-hook={_FINISH}"]
-    return ["mmdebstrap", "--quiet", *options, *(f"--dpkgopt={each}" for each in dpkg), SUITE], text
+    options = ["--variant=minbase", f"--include={packages}", f"--customize-hook={_FINISH}"]
+    return ["mmdebstrap", "--quiet", *options, *(f"--dpkgopt={each}" for each in dpkg), SUITE]
+
+
+def _key(packages: str, sources: str) -> str:
+    """Return what tells this recipe from any other."""
+    recipe = "\0".join([platform.machine(), sources, *_command(packages)])
+    return hashlib.sha256(recipe.encode()).hexdigest()[:16]
 
 
 def _make(engine: Engine, command: list[str], sources: str, tarball: Path) -> None:
-    say("making the stand-in for the base image; half a minute, once on this machine")
     # Renamed when complete: whoever is interrupted leaves no half of it.
     part = engine.temporary / tarball.name
     done = subprocess.run(  # noqa: S603

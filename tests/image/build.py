@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tests.image.base import NAME, import_base
+from tests.image.base import NAME, import_bases
 from tests.image.engine import HOME, ROOT, Engine, opened, say
 from tests.machine import Failed
 
@@ -62,8 +62,8 @@ def build(engine: Engine, name: str, context: Path = ROOT, *options: str) -> Bui
 
 
 def build_clone(engine: Engine) -> Built:
-    """Build this clone's image on the stand-in for its base. raises: Failed."""
-    from_nothing = import_base(engine)
+    """Build this clone's image on the stand-ins for its bases. raises: Failed."""
+    from_nothing = import_bases(engine)
     built = build(engine, image_name(), ROOT, *LAYERED)
     if from_nothing or not _FIRST.exists():
         _FIRST.write_text(str(built.seconds), encoding="utf-8")
@@ -71,7 +71,7 @@ def build_clone(engine: Engine) -> Built:
 
 
 def first_build_seconds() -> float:
-    """Return how long the build took that found nothing but the base."""
+    """Return how long the build took that found nothing but the bases."""
     return float(_FIRST.read_text(encoding="utf-8"))
 
 

@@ -24,6 +24,8 @@ _CERTIFICATE: Final = re.compile(rb"-----BEGIN CERTIFICATE-----(.*?)-----END", r
 # What `python -m venv` makes; all else in the environment belongs to a package.
 _VENV: Final = re.compile(r"pyvenv\.cfg|bin/(python[\d.]*|[Aa]ctivate.*)")
 
+_COMPILER: Final = re.compile(r"(.+-)?(cc1?|gcc|clang)(-[\d.]+)?")
+
 
 def config_problems(image: dict[str, Any], base: dict[str, Any]) -> list[str]:
     """Judge the configuration and the history of an image made on this base."""
@@ -81,6 +83,7 @@ def tree_problems(tree: Path, clone: Path, private: Set[bytes]) -> list[str]:
         *_bytecode_problems(tree),
         *_access_problems(tree),
         *_certificate_problems(tree, private),
+        *_compiler_problems(tree),
     ]
 
 
@@ -191,6 +194,23 @@ def _certificate_problems(tree: Path, private: Set[bytes]) -> list[str]:
         if certificates(path.read_bytes()) & private
     ]
 
+
+def _compiler_problems(tree: Path) -> list[str]:
+    """Compilers stay where the packages are built."""
+    programs = (path for path in _files(tree) if path.stat().st_mode & 0o111)
+    return [
+        f"compiler: {path.relative_to(tree)}" for path in programs if _COMPILER.fullmatch(path.name)
+    ]
+
+
+# Run in a container: whether the server parses in C, by its own check and our settings.
+PARSES_IN_C: Final = """
+import sys
+from gunicorn.app.wsgiapp import WSGIApplication
+from gunicorn.http.message import _check_fast_parser
+sys.argv[1:] = ["-c", "gunicorn.conf.py", "sinks.score_sink:create_app()"]
+print(_check_fast_parser(WSGIApplication().cfg))
+"""
 
 # Run in a container: what its processes may do and what they can write, as JSON.
 LOOK_INSIDE: Final = """

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import ssl
+import subprocess
 import sys
 import threading
 import time
@@ -46,6 +47,7 @@ from tests.image.engine import (
 from tests.image.namespaces import network
 from tests.image.scan import (
     LOOK_INSIDE,
+    PARSES_IN_C,
     certificates,
     change_problems,
     config_problems,
@@ -174,17 +176,29 @@ def test_image_configuration_is_what_kubernetes_needs(engine: Engine, image: Bui
 def test_image_files_are_base_packages_and_app(
     engine: Engine, image: Built, private: set[bytes]
 ) -> None:
-    """Nothing of the builder, no tests, no pip, no private certificate; all bytecode is used."""
+    """Nothing of the builder, no compiler, no tests, no pip, no private certificate; all bytecode
+    is used."""
     assert files_problems(engine, image.name, private) == []
+
+
+def python(engine: Engine, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in a hardened container of its own; it may fail."""
+    options = ["--rm", "--pull=never", "--no-healthcheck", "--network", "none", *HARDENED]
+    return engine.podman("run", *options, name, "python", *arguments, check=False)
 
 
 def test_command_line_in_image_starts(engine: Engine, image: Built) -> None:
     """What operators do with a shell in a cluster works from the same image."""
-    options = ["--rm", "--pull=never", "--network", "none", *HARDENED]
-
-    done = engine.podman("run", *options, image.name, "python", "-m", "sinks", "--help")
+    done = python(engine, image.name, "-m", "sinks", "--help")
 
     assert done.stdout.startswith("Usage: sinks ")
+
+
+def test_server_in_image_parses_in_c(engine: Engine, image: Built) -> None:
+    """What the image is built with a compiler for is used."""
+    done = python(engine, image.name, "-c", PARSES_IN_C)
+
+    assert (done.stdout, done.stderr) == ("True\n", "")
 
 
 # --- each app, as an orchestrator runs it ----------------------------------------------------
@@ -340,13 +354,17 @@ def derive(engine: Engine, image: Built, tmp_path: Path) -> Iterator[Derive]:
         engine.podman("rmi", "--force", *made)
 
 
-def test_build_with_wrong_hashes_fails_for_them(engine: Engine, tmp_path: Path) -> None:
-    """A package that is not the one that was pinned does not get into an image."""
-    pinned = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-build.txt"])
+def test_build_with_wrong_hashes_fails_for_them(
+    engine: Engine, image: Built, tmp_path: Path, name: str
+) -> None:
+    """A package that is not the one that was pinned does not get into an image, nor builds it."""
+    for each in ("Dockerfile", "requirements.txt", "requirements-build.txt"):
+        (tmp_path / each).write_bytes((ROOT / each).read_bytes())
+    pinned = (ROOT / name).read_text(encoding="utf-8")
     first = re.split(r"\n(?=\S)", pinned)[0]
     spoilt = re.sub(r"sha256:[0-9a-f]{64}", f"sha256:{'0' * 64}", first)
-    (tmp_path / "requirements.txt").write_text(pinned.replace(first, spoilt), encoding="utf-8")
-    (tmp_path / "Dockerfile").write_bytes((ROOT / "Dockerfile").read_bytes())
+    (tmp_path / name).write_text(pinned.replace(first, spoilt), encoding="utf-8")
 
     with pytest.raises(Failed) as failed:
         build(engine, "localhost/control-hashes", tmp_path, *LAYERED)
@@ -355,12 +373,23 @@ def test_build_with_wrong_hashes_fails_for_them(engine: Engine, tmp_path: Path) 
     assert first.split(" ")[0] in failed.value.output.partition("HASHES")[2]
 
 
+def test_server_without_parser_in_c_says_so(engine: Engine, derive: Derive) -> None:
+    """Without the package the server does not quietly parse in Python."""
+    package = "/opt/venv/lib/python3.11/site-packages/gunicorn_h1c"
+    name = derive(f"USER 0\nRUN rm -r {package}\nUSER 10001:10001")
+
+    done = python(engine, name, "-c", PARSES_IN_C)
+
+    assert done.stdout == ""
+    assert "gunicorn_h1c not installed" in done.stderr
+
+
 def test_scan_of_image_with_private_certificate_names_the_files(
     engine: Engine, private: set[bytes], derive: Derive
 ) -> None:
     """A certificate that only the builder needed is found, in a well-known file too."""
     pem = ssl.DER_cert_to_PEM_cert(b"the certificate authority of a machine that builds images")
-    bundle = "opt/venv/lib/python3.11/site-packages/certifi/cacert.pem"
+    bundle = CA_BUNDLE[1:]
     alone = "usr/local/share/ca-certificates/ours.crt"
     files = {"alone": pem, "bundle": Path(certifi.where()).read_text(encoding="utf-8") + pem}
     name = derive(f"COPY alone /{alone}\nCOPY bundle /{bundle}", files)
@@ -369,8 +398,8 @@ def test_scan_of_image_with_private_certificate_names_the_files(
 
     assert f"changed outside of the app: A /{alone}" in problems
     assert f"{alone} holds a private certificate" in problems
+    assert f"changed outside of the app: C /{bundle}" in problems
     assert f"{bundle} holds a private certificate" in problems
-    assert "environment: certifi/cacert.pem is not what its package had" in problems
 
 
 def test_scan_of_image_with_late_run_names_the_mount_stub(
@@ -465,6 +494,7 @@ def test_scan_of_spoilt_image_names_each_file(
         COPY RECORD /opt/venv/{site}/more-1.0.dist-info/RECORD
         COPY --chown=10001:10001 file /opt/venv/pyvenv.cfg
         COPY --chmod=666 file /app/triggers/egress.yaml
+        COPY --chmod=755 file /usr/bin/x86_64-linux-gnu-gcc-12
     """
     name = derive(lines, {"file": "spoilt", "RECORD": "more-1.0.dist-info/RECORD,,"})
 
@@ -483,7 +513,11 @@ def test_scan_of_spoilt_image_names_each_file(
         "bytecode: app/sinks/lost.cpython-311.pyc has no source",
         "bytecode: app/sinks/web.cpython-311.pyc is stale",
         "changed outside of the app: A /home/file",
+        "changed outside of the app: A /usr/bin/x86_64-linux-gnu-gcc-12",
         "changed outside of the app: C /home",
+        "changed outside of the app: C /usr",
+        "changed outside of the app: C /usr/bin",
+        "compiler: usr/bin/x86_64-linux-gnu-gcc-12",
         "environment: flask/app.py is not what its package had",
         "environment: lib/python3.11/site-packages/pip/__main__.py is of no package",
         "environment: more 1.0 is in only one of image and requirements.txt",
