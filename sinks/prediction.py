@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_MAX_NUMBER = 2**53 - 1  # what the schemas of the events allow for a probability
+# What the schemas of the events allow for a probability; a float, because most are compared to it.
+_MAX_NUMBER = float(2**53 - 1)
+_NUMBERS = (float, int)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class WrongShape(ValueError):
 def are_numbers(values: Iterable[object]) -> bool:
     """No booleans, which Python counts among the integers, and none that JSON cannot carry on."""
     for value in values:
-        if type(value) not in (float, int) or not -_MAX_NUMBER <= value <= _MAX_NUMBER:  # type: ignore[operator]  # checked by type()
+        if type(value) not in _NUMBERS or not -_MAX_NUMBER <= value <= _MAX_NUMBER:  # type: ignore[operator]  # checked by type()
             return False
     return True
 
