@@ -1,0 +1,1 @@
+"""`python -m tests.bench`: what an event costs, beside a bare callable and a naive app."""
