@@ -121,10 +121,9 @@ def malformed(name: str, problem: str) -> MalformedEvent:
 
 def unsendable(attributes: Mapping[str, str]) -> str | None:
     """Return the name of an attribute that is not sendable, or None."""
-    if are_plain(attributes) and "data" not in attributes:
-        return next(
-            (n for n, value in attributes.items() if len(value) > MAX_ATTRIBUTE_CHARS), None
-        )
+    longest = max(map(len, attributes.values()), default=0)
+    if longest <= MAX_ATTRIBUTE_CHARS and "data" not in attributes and are_plain(attributes):
+        return None
     return next((n for n, value in attributes.items() if not is_sendable(n, value)), None)
 
 

@@ -16,7 +16,7 @@ from sinks.deadline import Deadline
 from sinks.name_resolution import AddressInfo, GetAddrInfo, resolve
 
 T = TypeVar("T")
-_RECEIVE_BYTES: Final = 65536
+_RECEIVE_BYTES: Final = 16384
 _NODELAY: Final = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 

@@ -23,7 +23,10 @@ class Pool:
         """Return a connection that the peer may still close at any moment, or None."""
         idle = self._idle.get(origin)
         while idle:
-            connection = idle.pop()
+            try:
+                connection = idle.pop()
+            except IndexError:  # another thread has taken the last one
+                break
             young = time.monotonic() - connection.idle_since < self._idle_seconds
             if young and connection.is_quiet():
                 return connection

@@ -54,7 +54,7 @@ class EventApp(Flask):
                 status, headers, body = view(environ, last)
                 length = ("Content-Length", str(len(body)))
                 start_response(_STATUS_LINES[status], [*headers.items(), length])
-                return (body,)
+                return [body]  # a list: granian has a short way for it
         return super().wsgi_app(environ, start_response)
 
 
