@@ -30,6 +30,7 @@ from sinks.errors import MalformedEvent, UnsupportedMediaType
 Mode = Literal["binary", "structured"]
 STRUCTURED_JSON: Final = "application/cloudevents+json"
 
+_CLAIMS: Final = frozenset(f"ce-{name}" for name in (*REQUIRED, "specversion"))
 _DATA_MEMBERS = ("data", "data_base64")
 
 
@@ -83,9 +84,9 @@ class Message(NamedTuple):
 def is_event(headers: Mapping[str, str]) -> bool:
     """True if a request with these headers claims to be a CloudEvent in any mode."""
     lowered = {name.lower(): value for name, value in headers.items()}
-    return media_type(lowered.get("content-type", "")).startswith("application/cloudevents") or any(
-        f"ce-{name}" in lowered for name in (*REQUIRED, "specversion")
-    )
+    if not _CLAIMS.isdisjoint(lowered):
+        return True
+    return media_type(lowered.get("content-type", "")).startswith("application/cloudevents")
 
 
 def decode(headers: Mapping[str, str], body: bytes) -> Event:

@@ -72,6 +72,7 @@ class _Shim:
     def __init__(self, settings: ShimSettings, sink: Sink, routes: Sequence[Trigger]) -> None:
         self._schema_base_uri = settings.schema_base_uri
         self._routes = routes
+        self._only_to = _triggers_by_row(routes)
         self._readers = inputs.load_readers()
         self._names = callable_names(ROWS, deployed.load(deployed.where(settings.environment)))
         token_file = settings.subscriber_token_file
@@ -107,11 +108,11 @@ class _Shim:
             return ignored(incoming, reason)
         event = typed(incoming, self._readers, self._schema_base_uri)
         check_wiki(call, event.attributes["wikiid"])
-        path = f"/models/{call.row}"
-        only = [each.name for each in self._routes if each.subscriber.endswith(path)]
-        if not only:
+        only = self._only_to.get(call.row)
+        if only is None:
             raise Unavailable(
-                "unknown_trigger", f"no Trigger delivers to {path}: see TRIGGERS_DIR, SERVICE_URLS"
+                "unknown_trigger",
+                f"no Trigger delivers to /models/{call.row}: see TRIGGERS_DIR, SERVICE_URLS",
             )
         return self._routed(incoming, event, only, deadline)
 
@@ -126,6 +127,16 @@ class _Shim:
             routes = self._deadletters.keep(routes, deadline)
         _log_failures(routes)
         return summed(incoming, event, routes)
+
+
+def _triggers_by_row(routes: Sequence[Trigger]) -> dict[str, list[str]]:
+    """Row -> names of the Triggers that deliver to it."""
+    found: dict[str, list[str]] = {}
+    for each in routes:
+        _, folder, row = each.subscriber.rpartition("/models/")
+        if folder:
+            found.setdefault(row, []).append(each.name)
+    return found
 
 
 def _loaded(

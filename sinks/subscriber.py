@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast, get_args
 
 from sinks import cloudevent, jsondata
-from sinks.attributes import REQUIRED, is_sendable, media_type
+from sinks.attributes import REQUIRED, media_type, unsendable
 from sinks.cloudevent import STRUCTURED_JSON, Event, NoData
 from sinks.deadline import Deadline
 from sinks.envelope import trace_of
@@ -144,7 +144,7 @@ def reply_of(headers: Mapping[str, str], body: bytes, plain: bool = True) -> Eve
     schema = attributes.get("dataschema", "x:")
     if ":" not in schema.partition("/")[0]:
         raise Rejected("invalid_reply", "dataschema has to be absolute")
-    if plain and not all(is_sendable(name, value) for name, value in attributes.items()):
+    if plain and unsendable(attributes) is not None:
         raise Rejected("invalid_reply", "attributes have to be ASCII without space, quote and %")
     return Event(attributes, reply.data, reply.mode)
 
