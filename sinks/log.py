@@ -40,6 +40,23 @@ FIELDS: Final = frozenset(
 _MAX_TEXT: Final = 256
 
 
+def configure(level: str) -> None:
+    """Let all lines go to standard error as JSON, unless somebody has said where they go.
+
+    gunicorn.conf.py says so; granian says it of its own lines only.
+
+    level:  of our own lines; those of libraries count from WARNING on, as in gunicorn.conf.py.
+    """
+    if LOGGER.hasHandlers():
+        return
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonFormatter())
+    # The root: a library that is the first to log would give it a handler of plain text, which
+    # would write our lines again.
+    logging.getLogger().addHandler(handler)
+    LOGGER.setLevel(level)
+
+
 def write(
     level: int, message: str, fields: Mapping[str, Any], bug: Exception | None = None
 ) -> None:

@@ -24,7 +24,7 @@ from sinks.envelope import with_trace
 from sinks.errors import SinkError
 from sinks.event_app import EventApp, response_of
 from sinks.responses import HttpAnswer, answered, bug, error_of, failed
-from sinks.server_settings import STOPPING
+from sinks.server_settings import STOPPING, ServerSettings
 from sinks.settings import SinkSettings, shown
 from sinks.telemetry import Telemetry
 from sinks.wsgi_request import Environ, body_of, deadline_of, expected_bytes, headers_of
@@ -36,6 +36,7 @@ class Sink:
     """One WSGI app's shared parts."""
 
     def __init__(self, name: str, settings: SinkSettings) -> None:
+        log.configure(ServerSettings.from_env().log_level)  # before anything of the sink can log
         self.name = name
         self._settings = settings
         most = max(settings.max_body_bytes, MAX_BYTES)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final, Protocol
 
 from sinks.local import processes
 from sinks.local.processes import ROOT, Running, Server, clean_env, listen, serving, stop
-from tests import gunicorn_conf
 
 __all__ = [
     "GRANIAN_IN_FLIGHT",
@@ -57,26 +55,30 @@ def granian(
 ) -> Iterator[Running]:
     """Run the same on the other server, with `GRANIAN_IN_FLIGHT` deliveries at a time."""
     port_kept = _keep_port()
-    command = granian_command(app, port_kept.getsockname()[1], directory, *args)
+    port = port_kept.getsockname()[1]
+    command = granian_command(app, port, "--workers-kill-timeout", "5", *args)
     limited = {"MAX_IN_FLIGHT": str(GRANIAN_IN_FLIGHT), **env}
     with serving(Server("granian", command, limited, ready), port_kept, directory) as running:
         yield running
 
 
-def granian_command(app: str, port: int, directory: Path, *args: str) -> list[str]:
-    """Return the command that serves `app` on granian; it inherits no socket.
+def granian_command(
+    app: str,
+    port: int,
+    *args: str,
+    in_flight: int = GRANIAN_IN_FLIGHT,
+    program: Sequence[str] = (sys.executable, "-m", "granian"),
+) -> list[str]:
+    """Return the command of docs/performance.md, but on loopback; it inherits no socket.
 
-    directory: gets a file that says how to log: as gunicorn.conf.py does.
+    in_flight: the deliveries that get a thread each; `MAX_IN_FLIGHT` has to be the same.
     """
-    threads = str(GRANIAN_IN_FLIGHT + _SPARE_THREADS)
-    log_config = directory / "granian-log.json"
-    log_config.write_text(json.dumps(gunicorn_conf.served({})["logconfig_dict"]))
     return [
-        *(sys.executable, "-m", "granian", "--interface", "wsgi", "--factory"),
-        *("--host", "127.0.0.1", "--port", str(port), "--http", "1", "--no-ws"),
-        *("--workers", "1", "--blocking-threads", threads, "--backlog", "2048"),
-        *("--http1-header-read-timeout", "60000", "--workers-kill-timeout", "5"),
-        *("--log-config", str(log_config), *args, app.removesuffix("()")),
+        *(*program, "--interface", "wsgi", "--factory"),
+        *("--host", "127.0.0.1", "--port", str(port), "--http", "1", "--no-ws", "--workers", "1"),
+        *("--blocking-threads", str(in_flight + _SPARE_THREADS), "--backlog", "2048"),
+        *("--http1-header-read-timeout", "60000", "--workers-kill-timeout", "310"),
+        *(*args, app.removesuffix("()")),
     ]
 
 

@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from sinks.local.processes import ROOT
 from tests.bench.servers import Server, free_port
+from tests.processes import granian_command
 
 Role = Literal["score", "egress", "shim"]
 Name = Literal["bare", "naive", "sinks", "granian"]
@@ -48,8 +49,9 @@ def server(
     if name == "sinks":
         return sink(role, programs, port, ours)
     if name == "granian":
-        command = _granian(programs, role, port, threads)
-        return Server(f"granian-{role}", command, port, ours)
+        program = [str(programs / "granian")]
+        command = granian_command(_APPS[role], port, in_flight=threads, program=program)
+        return Server(f"granian-{role}", command, port, {"MAX_IN_FLIGHT": str(threads), **ours})
     env = {
         "BENCH_ROLE": role,
         "BENCH_UPSTREAM": upstream + _CALLED[role],
@@ -76,10 +78,3 @@ def environment(role: Role, upstream: str) -> dict[str, str]:
 
 def _gunicorn(programs: Path, port: int) -> list[str]:
     return [str(programs / "gunicorn"), "-b", f"127.0.0.1:{port}"]
-
-
-def _granian(programs: Path, role: Role, port: int, threads: int) -> list[str]:
-    server = [str(programs / "granian"), "--interface", "wsgi", "--factory"]
-    address = ["--host", "127.0.0.1", "--port", str(port)]
-    process = ["--workers", "1", "--blocking-threads", str(threads), "--no-ws"]
-    return [*server, *address, *process, "--log-level", "warning", _APPS[role]]

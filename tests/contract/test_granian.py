@@ -8,6 +8,8 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -18,12 +20,13 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pytest
 
 from sinks.contract.rows.row import Row
 from sinks.contract.rows.tables import rows_for
+from tests import gunicorn_conf
 from tests.lone_sink import PATHS, Client, event, event_revision, reason
 from tests.processes import (
     GRANIAN_IN_FLIGHT,
@@ -149,18 +152,54 @@ def test_differences_are_about_rows_that_there_are() -> None:
     assert put >= DIFFERENCES.keys()
 
 
+def lines_of_sink(log: str) -> list[dict[str, Any]]:
+    """What is left of a log without granian's own lines, `[INFO] Shutting down granian`."""
+    return [json.loads(line) for line in log.splitlines() if not re.match(r"\[[A-Z]+\] ", line)]
+
+
 def test_log_is_one_json_object_a_line(sinks: dict[str, Served]) -> None:
-    """granian's own lines and the sinks' come in one form, with the fields of what is refused."""
+    """No file says how the sinks log: each line comes once, with the fields of what is refused."""
     log = sinks["score-sink"].running
 
     with Client(log.port) as client:
         client.send(PATHS["score"], {"ce-id": "known-again"}, b"")
-    lines = [json.loads(line) for line in log.log.splitlines()]
+    lines = lines_of_sink(log.log)
 
-    assert {line["logger"].split(".")[0] for line in lines} == {"_granian", "sinks"}
+    assert {line["logger"] for line in lines} == {"sinks"}
+    assert [line["sink"] for line in lines if line["message"] == "starting"] == ["score-sink"]
     assert [line["reason"] for line in lines if line.get("ce_id") == "known-again"] == [
         "malformed_event"
     ]
+
+
+@pytest.mark.parametrize(
+    ("level", "said"), [("DEBUG", ["starting", "replied"]), ("WARNING", list[str]())]
+)
+def test_log_level_says_which_lines_come(
+    stack: ExitStack, tmp_path: Path, level: str, said: list[str]
+) -> None:
+    """LOG_LEVEL counts here too."""
+    upstream = stack.enter_context(Upstream(predictor))
+    env = {"PREDICTOR_URL": upstream.url, "LOG_LEVEL": level}
+    sink = stack.enter_context(granian(SCORE, env, tmp_path))
+
+    reply = send(sink.port, 1)
+
+    assert reply.status == 200
+    assert [line["message"] for line in lines_of_sink(sink.log)] == said
+
+
+def test_documented_command_is_the_one_that_runs_here() -> None:
+    """What the page recommends is tested, and waits for as long as gunicorn does at its end."""
+    page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    (documented,) = re.findall(r"^MAX_IN_FLIGHT=.*", page, re.MULTILINE)
+    words = shlex.split(documented.replace("--host 0.0.0.0", "--host 127.0.0.1"))
+
+    command = granian_command(SCORE, 8080, program=["granian"])
+
+    assert words == [f"MAX_IN_FLIGHT={GRANIAN_IN_FLIGHT}", *command]
+    longest = str(gunicorn_conf.served({})["graceful_timeout"])
+    assert command[command.index("--workers-kill-timeout") + 1] == longest
 
 
 def test_deliveries_wait_side_by_side(tmp_path: Path) -> None:
@@ -303,9 +342,9 @@ def test_lost_worker_ends_the_server(tmp_path: Path) -> None:
         assert sink.process.wait(WAIT_SECONDS) == 1
 
 
-def test_wrong_settings_do_not_start(tmp_path: Path) -> None:
+def test_wrong_settings_do_not_start() -> None:
     """The process ends and says what is wrong, as on gunicorn."""
-    command = granian_command(SCORE, 0, tmp_path)
+    command = granian_command(SCORE, 0)
 
     ended = subprocess.run(  # noqa: S603  # our own command
         command,

@@ -154,7 +154,8 @@ class App:
 
         parts = self.wsgi(environ, start_response)
         body = b"".join(parts)
-        parts.close()
+        if hasattr(parts, "close"):  # Flask's own answers have it
+            parts.close()
         ((status, headers),) = given
         named = {name.lower(): value for name, value in headers}
         assert len(named) == len(headers)
