@@ -16,9 +16,10 @@ from sinks.deadletter_settings import DeadletterSettings
 from sinks.delivery_log import log_failure
 from sinks.errors import SinkError
 from sinks.event_app import EventApp, response_of
+from sinks.http_message import HttpResponse
 from sinks.letters import Letters
 from sinks.replay_parts import if_possible
-from sinks.responses import HttpAnswer, bug, document, failed
+from sinks.responses import bug, document, failed
 from sinks.server_settings import STOPPING
 from sinks.telemetry import Telemetry
 from sinks.wsgi_request import Environ, arguments_of, deadline_of
@@ -42,7 +43,7 @@ def add_api(
         asked = app.config.get(STOPPING)
         return bool(asked and asked())
 
-    def answered(environ: Environ, work: Work, segment: str) -> HttpAnswer:
+    def answered(environ: Environ, work: Work, segment: str) -> HttpResponse:
         def worked() -> dict[str, Any]:
             deadline = deadline_of(environ, settings.event_deadline_seconds)
             return work(Call(arguments_of(environ), segment, deadline))
@@ -67,7 +68,7 @@ def add_api(
 
 def _answered(
     environ: Environ, work: Callable[[], dict[str, Any]], callers: Callers, telemetry: Telemetry
-) -> HttpAnswer:
+) -> HttpResponse:
     """The answer to a known client, or why there is none; what changes something is logged."""
     known = {"sink": "deadletter-sink", "path": environ["PATH_INFO"]}
     try:

@@ -13,9 +13,9 @@ from sinks.deadletter_settings import DeadletterSettings
 from sinks.deadline import Deadline
 from sinks.environment import or_exit, stop
 from sinks.errors import Unavailable
+from sinks.http_message import HttpResponse
 from sinks.letter import Letter, letter_of
 from sinks.letters import Letters
-from sinks.responses import HttpAnswer
 from sinks.tokens import InvalidTokens
 from sinks.triggers import InvalidTrigger
 from sinks.web import Sink
@@ -30,7 +30,7 @@ def create_app(settings: DeadletterSettings | None = None) -> Flask:
     caller = cluster_caller_of(settings, sink.telemetry)
     app = sink.create_app()
 
-    def arrivals(environ: Environ, _: str) -> HttpAnswer:
+    def arrivals(environ: Environ, _: str) -> HttpResponse:
         def handle(letter: Letter, _deadline: Deadline) -> Answer:
             letters.keep(letter, datetime.now(UTC))
             return Answer("relayed")

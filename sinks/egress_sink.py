@@ -11,9 +11,9 @@ from sinks.deadline import Deadline
 from sinks.egress_settings import EgressSettings
 from sinks.environment import or_exit
 from sinks.eventgates import EventGates
+from sinks.http_message import HttpResponse
 from sinks.relayed_events import RelayedEvents
 from sinks.relaying import Relaying, load_outputs, relay, withheld_streams
-from sinks.responses import HttpAnswer
 from sinks.telemetry import Telemetry
 from sinks.upstreams import http_client
 from sinks.web import Sink, decode_event
@@ -35,7 +35,7 @@ def create_app(settings: EgressSettings | None = None) -> Flask:
     caller = cluster_caller_of(settings, sink.telemetry)
     app = sink.create_app()
 
-    def events(environ: Environ, _: str) -> HttpAnswer:
+    def events(environ: Environ, _: str) -> HttpResponse:
         def handle(event: Event, deadline: Deadline) -> Answer:
             return relay(event, relaying, deadline)
 

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Final
 
 from flask import Flask, Response, request
 
-from sinks.responses import HttpAnswer
+from sinks.http_message import HttpResponse
 from sinks.wsgi_request import Environ
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 # Gets the last segment of the path too: empty for a rule without an argument.
-View = Callable[[Environ, str], HttpAnswer]
+View = Callable[[Environ, str], HttpResponse]
 _STATUS_LINES: Final = {each.value: f"{each.value} {each.phrase}" for each in HTTPStatus}
 
 
@@ -58,7 +58,7 @@ class EventApp(Flask):
         return super().wsgi_app(environ, start_response)
 
 
-def response_of(answer: HttpAnswer) -> Response:
+def response_of(answer: HttpResponse) -> Response:
     """Return the answer as Flask's own response, for what Flask has routed."""
     response = Response(answer.body, answer.status)
     del response.headers["Content-Type"]

@@ -32,7 +32,8 @@ class HttpRequest(NamedTuple):
 
 
 class HttpResponse(NamedTuple):
-    """One whole answer: its names of headers in lower case, its body decoded."""
+    """One whole answer, ours or an upstream's: then header names are in lower case, and the body is
+    decoded. Content-Length is the body's, and not among the headers that we send."""
 
     status: int
     headers: Mapping[str, str]
@@ -44,7 +45,7 @@ class AnswerTooLarge(Exception):
 
 
 class UnreadableAnswer(Exception):
-    """Not HTTP/1.x, cut off, or in an encoding that was not asked for and cannot be read."""
+    """Not HTTP, cut off, or in an encoding that was not asked for and cannot be read."""
 
 
 @lru_cache(maxsize=1024)

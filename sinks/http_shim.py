@@ -21,9 +21,9 @@ from sinks.cloudevent import Event
 from sinks.deadline import Deadline
 from sinks.environment import InvalidSettings, stop
 from sinks.errors import InvalidEvent, Unavailable
+from sinks.http_message import HttpResponse
 from sinks.incoming import Incoming, receive, typed
 from sinks.models import ROWS
-from sinks.responses import HttpAnswer
 from sinks.routing import Route, Router
 from sinks.shim_settings import ShimSettings
 from sinks.subscriber import deliver
@@ -45,7 +45,7 @@ def create_app(settings: ShimSettings | None = None) -> Flask:
     app = sink.create_app()
     named = () if settings.k_sink else routes  # a Broker routes to all of its own
 
-    def events(environ: Environ, _: str) -> HttpAnswer:
+    def events(environ: Environ, _: str) -> HttpResponse:
         arguments = arguments_of(environ)
 
         def handle(incoming: Incoming, deadline: Deadline) -> Answer:
@@ -53,7 +53,7 @@ def create_app(settings: ShimSettings | None = None) -> Flask:
 
         return sink.deliver(environ, receive, handle, callers.client)
 
-    def predict(environ: Environ, segment: str) -> HttpAnswer:
+    def predict(environ: Environ, segment: str) -> HttpResponse:
         def handle(incoming: Incoming, deadline: Deadline) -> Answer:
             return shim.take_call(incoming, segment, deadline)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
@@ -17,20 +17,13 @@ from sinks.errors import (
     WrongMethod,
     error_document,
 )
+from sinks.http_message import HttpResponse
 
 _JSON: Final = {"Content-Type": "application/json"}
 _RETRY_AFTER = re.compile(r"\d{1,6}", re.ASCII)
 
 
-class HttpAnswer(NamedTuple):
-    """What goes over the wire; Content-Length, which is the body's, is not among the headers."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-
-def answered(answer: Answer) -> HttpAnswer:
+def answered(answer: Answer) -> HttpResponse:
     """Return 200 with exactly one event or document, or 202 and empty: Knative takes no other.
 
     `Sinks-Outcome` and `Sinks-Reason` tell the shim, and people with curl, which 202 it is.
@@ -40,25 +33,25 @@ def answered(answer: Answer) -> HttpAnswer:
         outcome["Sinks-Reason"] = answer.reason
     if answer.reply is not None:
         message = cloudevent.encode(answer.reply, answer.reply.mode)
-        return HttpAnswer(200, message.headers | outcome, message.body)
+        return HttpResponse(200, message.headers | outcome, message.body)
     if answer.document is not None:
-        return HttpAnswer(200, _JSON | outcome, jsondata.dumps(answer.document))
-    return HttpAnswer(202, outcome, b"")
+        return HttpResponse(200, _JSON | outcome, jsondata.dumps(answer.document))
+    return HttpResponse(202, outcome, b"")
 
 
-def document(value: Any) -> HttpAnswer:
+def document(value: Any) -> HttpResponse:
     """Return 200 with a JSON value."""
-    return HttpAnswer(200, _JSON, jsondata.dumps(value))
+    return HttpResponse(200, _JSON, jsondata.dumps(value))
 
 
-def failed(error: SinkError, ce_id: object) -> HttpAnswer:
+def failed(error: SinkError, ce_id: object) -> HttpResponse:
     """Return the error as JSON `{"reason", "detail", "ce_id"}` of at most 768 bytes."""
     headers = dict(_JSON)
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if error.retry_after and _RETRY_AFTER.fullmatch(error.retry_after):
         headers["Retry-After"] = error.retry_after
-    return HttpAnswer(error.status, headers, error_document(error, ce_id))
+    return HttpResponse(error.status, headers, error_document(error, ce_id))
 
 
 def bug(raised: Exception) -> SinkError:

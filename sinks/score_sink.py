@@ -13,9 +13,9 @@ from sinks.cloudevent import Event
 from sinks.deadline import Deadline
 from sinks.environment import or_exit
 from sinks.errors import InvalidEvent
+from sinks.http_message import HttpResponse
 from sinks.models import MODELS, ROWS
 from sinks.predictor import Predictor
-from sinks.responses import HttpAnswer
 from sinks.score_settings import ScoreSettings
 from sinks.scoring import Scoring, score
 from sinks.upstreams import http_client
@@ -31,7 +31,7 @@ def create_app(settings: ScoreSettings | None = None) -> Flask:
     caller = cluster_caller_of(settings, sink.telemetry)
     app = sink.create_app()
 
-    def models(environ: Environ, name: str) -> HttpAnswer:
+    def models(environ: Environ, name: str) -> HttpResponse:
         def handle(event: Event, deadline: Deadline) -> Answer:
             row = MODELS.get(name)
             if row is None:

@@ -23,7 +23,8 @@ from sinks.delivery_log import Identified, fields_of, log_failure
 from sinks.envelope import with_trace
 from sinks.errors import SinkError
 from sinks.event_app import EventApp, response_of
-from sinks.responses import HttpAnswer, answered, bug, error_of, failed
+from sinks.http_message import HttpResponse
+from sinks.responses import answered, bug, error_of, failed
 from sinks.server_settings import STOPPING, ServerSettings
 from sinks.settings import SinkSettings, shown
 from sinks.telemetry import Telemetry
@@ -60,7 +61,7 @@ class Sink:
         handle: Callable[[T, Deadline], Answer],
         caller: Callable[[str | None], str] | None = None,
         **known: Any,
-    ) -> HttpAnswer:
+    ) -> HttpResponse:
         """Return the answer to one delivery: decode, handle, and whatever they raise.
 
         caller:  gets the Authorization header and returns who calls, or raises.
