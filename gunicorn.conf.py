@@ -77,6 +77,4 @@ def post_worker_init(worker: Any) -> None:
     """Let `/readyz` say no as soon as the worker has been told to stop; collect from here on."""
     worker.wsgi.config[STOPPING] = lambda: not worker.alive
     gc.freeze()
-    # An event makes a thousand objects, and next to none in cycles: looking less often is enough.
-    gc.set_threshold(20_000, 20, 50)
     gc.enable()

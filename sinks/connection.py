@@ -10,6 +10,7 @@ import select
 import socket
 import ssl
 from collections.abc import Callable
+from functools import partial
 from typing import Final, TypeVar
 
 from sinks.deadline import Deadline
@@ -45,11 +46,15 @@ class Connection:
     def send(self, data: bytes, deadline: Deadline) -> None:
         """Begin an exchange. raises: OSError; TimeoutError when the deadline is used up."""
         self.received = 0
-        self._sock.settimeout(_left(deadline))
-        sent = self._sock.send(data)  # mostly all of it, and under gevent half the price of sendall
-        if sent < len(data):
-            self._sock.settimeout(_left(deadline))
-            self._sock.sendall(data[sent:])  # its time-out is for all of it, not for each part
+        sock, rest = self._sock, memoryview(data)
+        # Mostly one turn; sendall would take twice as long under gevent, and with TLS there its
+        # time-out is for each part.
+        while rest:
+            if isinstance(sock, ssl.SSLSocket):
+                rest = rest[_patiently(sock, deadline, partial(sock.write, rest)) :]
+            else:
+                sock.settimeout(_left(deadline))
+                rest = rest[sock.send(rest) :]
 
     def receive(self, deadline: Deadline) -> bytes:
         """Return what the peer has sent next; nothing if it has closed its side.
@@ -88,7 +93,10 @@ def connect(
             return _open(address, host, deadline.within(_left(deadline) / -left), tls)
         except OSError as error:
             failure = error
-    raise failure
+    try:
+        raise failure
+    finally:
+        del failure  # it knows this frame, and all that led here
 
 
 def _open(

@@ -49,6 +49,7 @@ class Pool:
 
 
 def _close(all_idle: dict[Any, deque[Connection]]) -> None:
-    for idle in all_idle.values():
-        while idle:
-            idle.pop().close()
+    for idle in list(all_idle.values()):
+        with suppress(IndexError):  # another thread may take the last one
+            while idle:
+                idle.pop().close()

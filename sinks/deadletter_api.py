@@ -22,7 +22,7 @@ from sinks.replay_parts import if_possible
 from sinks.responses import bug, document, failed
 from sinks.server_settings import STOPPING
 from sinks.telemetry import Telemetry
-from sinks.wsgi_request import Environ, arguments_of, deadline_of
+from sinks.wsgi_request import Environ, arguments_of, deadline_of, path_of
 
 Work = Callable[[Call], dict[str, Any]]
 
@@ -70,7 +70,7 @@ def _answered(
     environ: Environ, work: Callable[[], dict[str, Any]], callers: Callers, telemetry: Telemetry
 ) -> HttpResponse:
     """The answer to a known client, or why there is none; what changes something is logged."""
-    known = {"sink": "deadletter-sink", "path": environ["PATH_INFO"]}
+    known = {"sink": "deadletter-sink", "path": path_of(environ)}
     try:
         known["client"] = callers.client(environ.get("HTTP_AUTHORIZATION"))
         told = work()

@@ -16,6 +16,7 @@ from sinks.deadline import Deadline
 
 _HEADER_LINES = re.compile(r"(?:[A-Za-z0-9-]+: [\x20-\x7e]*\r\n)+")
 _URL = re.compile(r"[!-~]+")
+_FRAMING: Final = frozenset(("content-length", "transfer-encoding"))
 # Of an answer's head and trailers; and what a chunk of one byte has around it.
 _MAX_HEAD_BYTES: Final = 65536
 _MAX_FRAMING_PER_BYTE: Final = 16
@@ -89,6 +90,7 @@ class _Answer:
         self.headers: dict[str, str] = {}
         self.whole = False
         self.lasting = False
+        self._begun = False
         self._parser = HttpResponseParser(self)
         self._max_bytes = max_bytes
         self._parts: list[bytes] = []
@@ -98,7 +100,7 @@ class _Answer:
     def feed(self, data: bytes) -> None:
         """Take what the peer has sent next; nothing means that it has closed its side.
 
-        raises: AnswerTooLarge, UnreadableAnswer.
+        raises: AnswerTooLarge, UnreadableAnswer; ConnectionResetError if no answer has begun.
         """
         if not data:
             self._end()
@@ -109,11 +111,11 @@ class _Answer:
             self.whole, self.lasting = True, False
         except HttpParserError as error:
             if not self.whole:
-                raise UnreadableAnswer(str(error)) from error
+                raise UnreadableAnswer(str(error.__context__ or error)) from error
             self.lasting = False
         self._fed_bytes += len(data)
-        declared = self.headers.get("content-length", "0") if self.status else "0"
-        if max(self._body_bytes, int(declared)) > self._max_bytes:
+        coming = self.headers.get("content-length", "0") if self.status and not self.whole else "0"
+        if max(self._body_bytes, int(coming)) > self._max_bytes:
             raise AnswerTooLarge(f"over {self._max_bytes} bytes")
         framing = self._fed_bytes - self._body_bytes
         if framing > _MAX_HEAD_BYTES + _MAX_FRAMING_PER_BYTE * self._body_bytes:
@@ -130,20 +132,27 @@ class _Answer:
         del self._parser
 
     def _end(self) -> None:
-        framed = "content-length" in self.headers or "transfer-encoding" in self.headers
-        if not self.status or framed:
+        if not self._begun:  # after an interim answer at most
+            raise ConnectionResetError("closed without an answer")
+        if not self.status or self._is_framed():
             raise UnreadableAnswer("it ended early")
         self.whole, self.lasting = True, False
+
+    def _is_framed(self) -> bool:
+        return not _FRAMING.isdisjoint(self.headers)
 
     # What httptools calls.
 
     def on_message_begin(self) -> None:
+        self._begun = True
         if self.whole:  # one more, that nobody asked for
             self.lasting = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self.status:  # else it is a trailer
-            self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        if self.status:  # a trailer
+            return
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
 
     def on_headers_complete(self) -> None:
         if self.whole:
@@ -152,6 +161,8 @@ class _Answer:
         if status >= 200 or status == 101:
             self.status = status
             self.lasting = self._parser.should_keep_alive()
+        elif self._is_framed():
+            raise UnreadableAnswer("an interim answer with a body")
         else:
             self.headers.clear()
 
@@ -162,6 +173,7 @@ class _Answer:
 
     def on_message_complete(self) -> None:
         self.whole = bool(self.status)
+        self._begun = self.whole
 
 
 def answer_on(
@@ -174,10 +186,7 @@ def answer_on(
     answer = _Answer(max_bytes)
     try:
         while not answer.whole:
-            data = connection.receive(deadline)
-            if not connection.received:
-                raise ConnectionResetError("closed without an answer")
-            answer.feed(data)
+            answer.feed(connection.receive(deadline))
         return answer.response(), answer.lasting
     finally:
         answer.close()

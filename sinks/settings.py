@@ -26,6 +26,7 @@ class SinkSettings:
     """What all sinks need.
 
     environment:             dev, staging or production.
+    log_level:               of the sinks' own lines, where the server has not set it.
     event_deadline_seconds:  for everything one event needs.
     max_body_bytes:          of a request, and of an upstream's answer.
     max_in_flight:           deliveries worked on at a time; more are deferred.
@@ -40,6 +41,7 @@ class SinkSettings:
     """
 
     environment: str
+    log_level: str
     event_deadline_seconds: float
     max_body_bytes: int
     max_in_flight: int
@@ -55,10 +57,10 @@ class SinkSettings:
 
 def shared(env: Environment, deadline_seconds: float) -> dict[str, Any]:
     """Return the values of SinkSettings, but for who may call."""
-    for server_setting in (PORT, LOG_LEVEL):
-        env.read(*server_setting)  # used by gunicorn.conf.py; here only to tell what is wrong
+    env.read(*PORT)  # used by gunicorn.conf.py; here only to tell what is wrong
     return {
         "environment": env.read("ENVIRONMENT", choice("dev", "staging", "production"), "dev"),
+        "log_level": env.read(*LOG_LEVEL),
         "event_deadline_seconds": event_deadline(env, deadline_seconds),
         "max_body_bytes": env.read(*MAX_BODY_BYTES),
         "max_in_flight": env.read(*MAX_IN_FLIGHT),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -25,7 +26,7 @@ from sinks.errors import SinkError
 from sinks.event_app import EventApp, response_of
 from sinks.http_message import HttpResponse
 from sinks.responses import answered, bug, error_of, failed
-from sinks.server_settings import STOPPING, ServerSettings
+from sinks.server_settings import STOPPING
 from sinks.settings import SinkSettings, shown
 from sinks.telemetry import Telemetry
 from sinks.wsgi_request import Environ, body_of, deadline_of, expected_bytes, headers_of
@@ -37,7 +38,7 @@ class Sink:
     """One WSGI app's shared parts."""
 
     def __init__(self, name: str, settings: SinkSettings) -> None:
-        log.configure(ServerSettings.from_env().log_level)  # before anything of the sink can log
+        log.configure(settings.log_level)  # before anything of the sink can log
         self.name = name
         self._settings = settings
         most = max(settings.max_body_bytes, MAX_BYTES)
@@ -93,6 +94,7 @@ class Sink:
             known = {"ce_id": headers.get("ce-id"), **fields_of(decoded), **known}
             known |= {"outcome": outcome, "reason": reason, "duration_seconds": round(seconds, 6)}
             self._log(error, known, unforeseen)
+        _let_go(unforeseen or error)
         return response
 
     def _log(
@@ -121,6 +123,15 @@ class Sink:
 
     def _metrics(self) -> Response:
         return Response(self.telemetry.render(), content_type=self.telemetry.content_type)
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Free what the functions that have failed held: an error, its traceback and the body would
+    keep each other until the garbage collector comes, and bodies of many events take all memory."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def decode_event(headers: Mapping[str, str], body: bytes) -> Event:

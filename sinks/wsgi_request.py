@@ -33,7 +33,17 @@ def headers_of(environ: Environ) -> dict[str, str]:
 
 def arguments_of(environ: Environ) -> list[tuple[str, str]]:
     """Return names and values of the URL's parameters, in order."""
-    return parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True)
+    return parse_qsl(_text(environ.get("QUERY_STRING", "")), keep_blank_values=True)
+
+
+def path_of(environ: Environ) -> str:
+    """Return the path, for people to read."""
+    return _text(environ["PATH_INFO"])
+
+
+def _text(value: str) -> str:
+    """PEP 3333 hands over one Latin-1 character a byte; what browsers and curl send is UTF-8."""
+    return value.encode("latin-1").decode("utf-8", "replace")
 
 
 def deadline_of(environ: Environ, own_seconds: float) -> Deadline:
@@ -55,7 +65,7 @@ def expected_bytes(environ: Environ, max_bytes: int) -> int:
     unread, and the most where nothing is declared."""
     declared = _declared_bytes(environ)
     if declared is None:
-        return max_bytes
+        return max_bytes if "HTTP_TRANSFER_ENCODING" in environ else 0
     return declared if declared <= max_bytes else 0
 
 
@@ -78,11 +88,9 @@ def body_of(environ: Environ, max_bytes: int, deadline: Deadline) -> bytes:
 
 
 def _declared_bytes(environ: Environ) -> int | None:
-    """Return the body's length; None if it comes in chunks, 0 where nothing announces one."""
-    if "HTTP_TRANSFER_ENCODING" in environ:
-        return None
+    """Return the body's length; None if it comes in chunks, or nothing tells."""
     text = environ.get("CONTENT_LENGTH", "")
-    return int(text) if text.isdecimal() else 0
+    return int(text) if text.isdecimal() and "HTTP_TRANSFER_ENCODING" not in environ else None
 
 
 def _read(read: Callable[[int], bytes], most: int, deadline: Deadline) -> bytes:

@@ -51,7 +51,10 @@ def venv(name: str, requirements: Path, say: Say) -> Path:
     requirements:  file with versions and hashes; another content makes another environment.
     raises:        NotInstalled.
     """
-    with _once(name, requirements.read_bytes() + sys.version.encode()) as (home, made):
+    with _once(name, requirements.read_bytes() + _BUILD.read_bytes() + sys.version.encode()) as (
+        home,
+        made,
+    ):
         if not made:
             packages = requirements.read_text(encoding="utf-8").count("==")
             say(f"installing {packages} packages of {name} into {home.parent}: 5 to 20 seconds")

@@ -246,8 +246,7 @@ def drip_record(sock: socket.socket, data: bytes, over: bool) -> None:
 
 def transport(**over: Any) -> Transport:
     arguments = {"connect_timeout_seconds": PATIENT, "max_answer_bytes": MAX_ANSWER, **over}
-    made = Transport(**arguments)
-    return made
+    return Transport(**arguments)
 
 
 def post(
@@ -654,7 +653,8 @@ def test_answer_any_framing_is_read(message: bytes) -> None:
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nx",
         b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
         b"HTTP/1.1 200 OK\r\nX A: b\r\nContent-Length: 0\r\n\r\n",
-        b"HTTP/1.1 100 Continue\r\n\r\n",
+        http_message(b"x", "Content-Encoding: gzip", "Content-Encoding: identity"),
+        b"HTTP/1.1 103 E\r\nContent-Length: 3\r\n\r\nabc" + http_message(b'{"ok": true}'),
     ],
     ids=[
         "unknown_encoding",
@@ -677,7 +677,8 @@ def test_answer_any_framing_is_read(message: bytes) -> None:
         "framing_unknown",
         "two_lengths",
         "space_in_header_name",
-        "interim_only",
+        "two_encodings",
+        "interim_with_a_body",
     ],
 )
 def test_answer_unreadable_is_bad_answer(message: bytes) -> None:
@@ -702,6 +703,15 @@ def test_answer_head_cut_off_is_not_an_answer(message: bytes) -> None:
             post(upstream.url)
 
     assert len(upstream.received) == 1
+
+
+def test_answer_interim_only_is_no_answer() -> None:
+    """Another address may be asked, as after any connection that ends without an answer."""
+    with Upstream(saying(b"HTTP/1.1 100 Continue\r\n\r\n")) as upstream:
+        with pytest.raises(Unavailable) as raised:
+            post(upstream.url)
+
+    assert raised.value.reason == "upstream_unavailable"
 
 
 def test_answer_content_length_over_the_limit_is_refused_unread() -> None:

@@ -65,7 +65,7 @@ class Variable:
 
 SERVER = {
     "PORT": Variable(None, "81", None, "http", None),
-    "LOG_LEVEL": Variable(None, "DEBUG", None, "info", None),
+    "LOG_LEVEL": Variable("log_level", "DEBUG", "DEBUG", "info", "INFO"),
 }
 OIDC = {
     "OIDC_ISSUER": Variable("oidc_issuer", "https://i.example", "https://i.example", "issuer", ""),

@@ -126,13 +126,22 @@ func numberOf(result *vegeta.Result) int {
 	return number
 }
 
+// kindOf returns an error of the client without the URL, which has the event's number.
+func kindOf(failure string) string {
+	_, after, found := strings.Cut(failure, "\": ")
+	if found {
+		return after
+	}
+	return failure
+}
+
 // judge returns what is wrong with an answer; nothing for a good one.
 func (l load) judge(result *vegeta.Result, number int) string {
 	switch {
 	case l.status != 0 && int(result.Code) == l.status:
 		return ""
 	case result.Error != "":
-		return result.Error
+		return kindOf(result.Error)
 	case l.status != 0 || result.Code/100 != 2:
 		return fmt.Sprintf("status %d", result.Code)
 	case !l.replies:
