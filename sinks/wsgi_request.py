@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from gevent import Timeout, monkey
 
 from sinks.deadline import Deadline
-from sinks.errors import BodyTooLarge, MalformedEvent, SinkError, Unavailable
+from sinks.errors import BodyTooLarge, MalformedEvent, Unavailable
 
 Environ = Mapping[str, Any]  # as PEP 3333 says
 # A body is on its way when its head arrives; who takes longer holds a connection for nothing.
@@ -95,15 +95,13 @@ def _declared_bytes(environ: Environ) -> int | None:
 
 def _read(read: Callable[[int], bytes], most: int, deadline: Deadline) -> bytes:
     parts: list[bytes] = []
-    late = Unavailable("deadline", "the body did not come in time: send it at once")
-    seconds = deadline.within(BODY_SECONDS).remaining()
     try:
-        with _ended_after(seconds, late):
+        with _ended_after(deadline.within(BODY_SECONDS).remaining()):
             while most and (part := read(most)):
                 parts.append(part)
                 most -= len(part)
-    except SinkError:
-        raise
+    except Timeout as error:
+        raise Unavailable("deadline", "the body did not come in time: send it at once") from error
     except Exception as error:  # every server has errors of its own for a broken body
         raise MalformedEvent(
             "client_disconnected", "the body is broken or ended early: send all of it"
@@ -111,7 +109,7 @@ def _read(read: Callable[[int], bytes], most: int, deadline: Deadline) -> bytes:
     return b"".join(parts)
 
 
-def _ended_after(seconds: float, late: SinkError) -> AbstractContextManager[object]:
+def _ended_after(seconds: float) -> AbstractContextManager[object]:
     """Return what ends a read that the server does for us, and that lasts while bytes drip in."""
     patched = monkey.is_module_patched("socket")  # not where an app is called without the server
-    return Timeout(seconds, late) if patched else nullcontext()
+    return Timeout(seconds) if patched else nullcontext()
