@@ -37,19 +37,13 @@ from tests.processes import (
     granian_command,
 )
 from tests.served import CASES, SUBJECTS, Served, Subject, findings_of, served
+from tests.stopping import NOT_TAKEN, is_refused, wait_until
 from tests.upstream import Behave, Received, Reply, Upstream, answer, predictor
 
 SCORE = "sinks.score_sink:create_app()"
 WAIT_SECONDS = 15.0
 CLIENTS = 16
 EVENTS = 400
-# How a connection fails that came when the sink had gone: nothing of it was acknowledged.
-NOT_TAKEN = {
-    "BrokenPipeError",
-    "ConnectionRefusedError",
-    "ConnectionResetError",
-    "RemoteDisconnected",
-}
 
 
 def _differences() -> Iterator[tuple[tuple[str, str], str]]:
@@ -100,27 +94,10 @@ def after(barrier: threading.Barrier, behave: Behave) -> Behave:
     return waits
 
 
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    """Return once the condition holds."""
-    limit = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < limit, f"waited in vain until {what}"
-        time.sleep(0.01)
-
-
 def send(port: int, number: int, name: str = "score") -> Reply:
     """Send one event on a connection of its own and return the answer."""
     with Client(port) as client:
         return client.send(PATHS[name], *event(name, number))
-
-
-def is_refused(port: int) -> bool:
-    """Whether a new connection is refused."""
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-    except ConnectionError as error:
-        return isinstance(error, ConnectionRefusedError)
-    return False
 
 
 @contextmanager
@@ -253,14 +230,16 @@ def test_half_a_body_takes_one_place_until_its_sender_hangs_up(
         each.sendall(half)
     with Client(sink.port) as probe:
         taken = f'sinks_in_flight{{sink="score-sink"}} {GRANIAN_IN_FLIGHT}.0'.encode()
-        wait_until(lambda: taken in probe.get("/metrics").body, "all places are taken")
+        wait_until(
+            lambda: taken in probe.get("/metrics").body, "all places are taken", WAIT_SECONDS
+        )
         ready = probe.get("/readyz")
     refused = send(sink.port, 1)
     for each in held:
         each.close()
 
     assert (reason(refused), ready.status) == ("overloaded", 200)
-    wait_until(lambda: send(sink.port, 1).status == 200, "the places are free again")
+    wait_until(lambda: send(sink.port, 1).status == 200, "the places are free again", WAIT_SECONDS)
 
 
 def test_sigterm_answers_all_in_flight_and_closes_idle_connections(
@@ -274,9 +253,11 @@ def test_sigterm_answers_all_in_flight_and_closes_idle_connections(
     idle = stack.enter_context(idle_connection(sink.port))
 
     offered = [pool.submit(send, sink.port, number) for number in range(GRANIAN_IN_FLIGHT)]
-    wait_until(lambda: len(upstream.received) == GRANIAN_IN_FLIGHT, "all are in flight")
+    wait_until(
+        lambda: len(upstream.received) == GRANIAN_IN_FLIGHT, "all are in flight", WAIT_SECONDS
+    )
     sink.process.send_signal(signal.SIGTERM)
-    wait_until(lambda: is_refused(sink.port), "nobody new is let in")
+    wait_until(lambda: is_refused(sink.port), "nobody new is let in", WAIT_SECONDS)
     rest = idle.read()
     barrier.wait(WAIT_SECONDS)
     replies = [each.result(WAIT_SECONDS) for each in offered]
@@ -318,7 +299,7 @@ def test_restart_under_load_leaves_no_event_unanswered(stack: ExitStack, tmp_pat
             pool.submit(offer, lambda: running[-1].port, deque(range(each, EVENTS, CLIENTS)))
             for each in range(CLIENTS)
         ]
-        wait_until(lambda: len(upstream.received) > EVENTS // 4, "events flow")
+        wait_until(lambda: len(upstream.received) > EVENTS // 4, "events flow", WAIT_SECONDS)
         first.process.send_signal(signal.SIGTERM)
         status = first.process.wait(WAIT_SECONDS)
     with granian(SCORE, env, tmp_path) as second:

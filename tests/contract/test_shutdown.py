@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +19,7 @@ import pytest
 from tests.factories import page_change
 from tests.lone_sink import GOOD, NAMES, PATHS, Client, event, lone_sink
 from tests.processes import Running, gunicorn
+from tests.stopping import NOT_TAKEN, is_refused, wait_until
 from tests.upstream import Behave, Received, Reply, Upstream
 
 IN_FLIGHT = 60
@@ -26,13 +27,6 @@ CLIENTS = 12
 # Within the five seconds that these servers are given to stop.
 SLOW_SECONDS = 1.5
 WAIT_SECONDS = 20.0
-# How a connection fails that came when the sink had gone: nothing of it was acknowledged.
-NOT_TAKEN = (
-    "BrokenPipeError",
-    "ConnectionRefusedError",
-    "ConnectionResetError",
-    "RemoteDisconnected",
-)
 
 
 def slowly(behave: Behave, seconds: float = SLOW_SECONDS) -> Behave:
@@ -43,23 +37,6 @@ def slowly(behave: Behave, seconds: float = SLOW_SECONDS) -> Behave:
         return behave(received, sock)
 
     return slow
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    """Return once the condition holds."""
-    limit = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < limit, f"waited in vain until {what}"
-        time.sleep(0.01)
-
-
-def is_refused(port: int) -> bool:
-    """Whether a new connection is refused; one that meets the end of the listener is only reset."""
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-    except ConnectionError as error:
-        return isinstance(error, ConnectionRefusedError)
-    return False
 
 
 @contextmanager
@@ -73,7 +50,9 @@ def in_flight(name: str, port: int, upstream: Upstream) -> Iterator[list[Reply]]
     replies: list[Reply] = []
     with ThreadPoolExecutor(IN_FLIGHT) as pool:
         answers = [pool.submit(send, number) for number in range(IN_FLIGHT)]
-        wait_until(lambda: len(upstream.received) == IN_FLIGHT, "all events are in flight")
+        wait_until(
+            lambda: len(upstream.received) == IN_FLIGHT, "all events are in flight", WAIT_SECONDS
+        )
         yield replies
         replies += [answer.result(WAIT_SECONDS) for answer in answers]
 
@@ -125,7 +104,7 @@ def test_sigterm_idle_connection_is_closed_by_its_client_only(tmp_path: Path) ->
         with Client(sink.port) as client:
             assert client.get("/healthz").status == 200
             sink.process.send_signal(signal.SIGTERM)
-            wait_until(lambda: is_refused(sink.port), "nobody new is let in")
+            wait_until(lambda: is_refused(sink.port), "nobody new is let in", WAIT_SECONDS)
             assert client.get("/readyz").status == 503
         status = sink.process.wait(WAIT_SECONDS)
 
@@ -196,10 +175,12 @@ def test_sigterm_of_any_sink_loses_nothing_that_was_acknowledged(
     with chain(tmp_path) as running, ThreadPoolExecutor(CLIENTS) as pool:
         try:
             offered = [pool.submit(running.offer, numbers, stop) for _ in range(CLIENTS)]
-            wait_until(lambda: len(running.acknowledged) >= 2 * CLIENTS, "events flow")
+            wait_until(
+                lambda: len(running.acknowledged) >= 2 * CLIENTS, "events flow", WAIT_SECONDS
+            )
             before = len(running.acknowledged)
             running.sinks[stopped].process.send_signal(signal.SIGTERM)
-            wait_until(lambda: len(running.others) >= CLIENTS, "the sink is gone")
+            wait_until(lambda: len(running.others) >= CLIENTS, "the sink is gone", WAIT_SECONDS)
         finally:
             stop.set()
         for each in offered:
