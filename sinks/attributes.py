@@ -26,7 +26,6 @@ _PLANE_ENDS = "".join(
 )
 _FORBIDDEN = re.compile(f"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef{_PLANE_ENDS}]")
 _PLAIN = re.compile(r"[!#$&-~]*")  # no space, `"`, `%` or non-ASCII: nobody has to encode it
-_PLAIN_LINES = re.compile(rf"(?:{_NAME.pattern} {_PLAIN.pattern}\n)*")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 
@@ -74,12 +73,15 @@ def header_text(name: str, value: str) -> str:
         raise malformed(name, "is not UTF-8 after percent-decoding") from None
 
 
-def check(attributes: Mapping[str, str]) -> None:
-    """Raise MalformedEvent, naming the attribute, unless these make a CloudEvent 1.0."""
+def check(attributes: Mapping[str, str], plain: bool = False) -> None:
+    """Raise MalformedEvent, naming the attribute, unless these make a CloudEvent 1.0.
+
+    plain:  whether `are_plain` has said so of them.
+    """
     if attributes.get("specversion") != "1.0":
         raise malformed("specversion", "has to be 1.0")
     check_core(attributes)
-    if are_plain(attributes) and "data" not in attributes:
+    if plain and "data" not in attributes:
         return
     for name, value in attributes.items():
         if not _NAME.fullmatch(name) or name == "data":
@@ -93,9 +95,20 @@ def check(attributes: Mapping[str, str]) -> None:
 def are_plain(attributes: Mapping[str, str]) -> bool:
     """True if no name and no value needs a second look: all at once, because every event has some
     ten of them. False says nothing."""
-    lines = "".join([f"{name} {value}\n" for name, value in attributes.items()])
-    # As many lines as attributes: a value with a line break would have made one more.
-    return bool(_PLAIN_LINES.fullmatch(lines)) and lines.count("\n") == len(attributes)
+    names, text = "".join(attributes), "".join(attributes.values())
+    # The one value with a header of its own, where parameters may follow a space.
+    spaces = attributes.get("datacontenttype", "").count(" ")
+    return (
+        names.isascii()
+        and names.isalnum()
+        and names.islower()
+        and "" not in attributes
+        and text.isascii()
+        and text.isprintable()
+        and text.count(" ") == spaces
+        and '"' not in text
+        and "%" not in text
+    )
 
 
 def check_core(attributes: Mapping[str, str]) -> None:

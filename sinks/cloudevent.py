@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
 from sinks import jsondata
@@ -44,8 +43,7 @@ class NoData:
 NO_DATA: Final = NoData()
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One CloudEvent.
 
     attributes:  context attributes but `specversion`, as canonical text; at least id, source, type.
@@ -113,8 +111,6 @@ def decode(headers: Mapping[str, str], body: bytes) -> Event:
 
 def _decode_binary(headers: Mapping[str, str], content_type: str, body: bytes) -> Event:
     attributes = {name[3:]: value for name, value in headers.items() if name.startswith("ce-")}
-    if not are_plain(attributes):
-        attributes = {name: header_text(f"ce-{name}", attributes[name]) for name in attributes}
     if not attributes:
         raise MalformedEvent(
             "malformed_event",
@@ -122,9 +118,12 @@ def _decode_binary(headers: Mapping[str, str], content_type: str, body: bytes) -
         )
     if "datacontenttype" in attributes:
         raise malformed("ce-datacontenttype", "does not exist: Content-Type says it")
-    if content_type:
-        attributes["datacontenttype"] = content_type
-    check(attributes)
+    texts = {"datacontenttype": content_type} if content_type else {}
+    plain = are_plain(attributes | texts)
+    if not plain:
+        attributes = {name: header_text(f"ce-{name}", attributes[name]) for name in attributes}
+    attributes |= texts
+    check(attributes, plain)
     data: Any = body or NO_DATA
     if body and is_json(content_type):
         data = jsondata.loads(body)
@@ -143,7 +142,7 @@ def _decode_structured(body: bytes) -> Event:
     data = _structured_data(envelope, attributes.get("datacontenttype"))
     if "data" in envelope:
         attributes.setdefault("datacontenttype", "application/json")
-    check(attributes)
+    check(attributes, are_plain(attributes))
     return Event(_without_specversion(attributes), data, "structured")
 
 
