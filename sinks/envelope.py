@@ -22,6 +22,7 @@ from sinks.page_change import PageChange
 
 # All ids that we make come from this one namespace, so a redelivery makes the same id again.
 ID_NAMESPACE: Final = uuid.UUID("e8b7d6a4-0c0f-5d0e-9a52-6b1f6a3c9d11")
+_NAMED: Final = hashlib.sha1(ID_NAMESPACE.bytes, usedforsecurity=False)
 _LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
 _TRACEPARENT = re.compile(
@@ -39,10 +40,12 @@ def event_type(title: str, major: int) -> str:
 
 def made_id(*parts: str | int | None) -> str:
     """Return the UUIDv5 of the JSON array of the parts."""
-    # As uuid.uuid5 does it, but that imports hashlib each time: a fiftieth of a whole event.
-    named = ID_NAMESPACE.bytes + jsondata.dumps(parts)
-    digest = hashlib.sha1(named, usedforsecurity=False).digest()
-    return str(uuid.UUID(bytes=digest[:16], version=5))
+    # As uuid.uuid5 does it, at a sixth of its time: this is done for every event.
+    named = _NAMED.copy()
+    named.update(jsondata.dumps(parts))
+    digits = named.hexdigest()
+    variant = "89ab"[int(digits[16], 16) % 4]
+    return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
 
 
 def page_change_event(
