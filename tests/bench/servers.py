@@ -1,4 +1,4 @@
-"""Servers as child processes on the one CPU that is measured."""
+"""Servers as child processes on CPUs of their own."""
 
 from __future__ import annotations
 
@@ -48,18 +48,18 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(server: Server, cpu: int, logs: Path) -> Iterator[int]:
+def serving(server: Server, cpus: set[int], logs: Path) -> Iterator[int]:
     """Run a server until the block ends; gives its process id once it answers.
 
     raises: NotMeasured with the end of its log.
     """
-    with launched(server, cpu, logs) as process:
+    with launched(server, cpus, logs) as process:
         _wait_ready(server, process, logs)
         yield process.pid
 
 
 @contextmanager
-def launched(server: Server, cpu: int, logs: Path) -> Iterator[subprocess.Popen[bytes]]:
+def launched(server: Server, cpus: set[int], logs: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The same without waiting until it answers."""
     with _log(server, logs).open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 - our own commands
@@ -69,7 +69,7 @@ def launched(server: Server, cpu: int, logs: Path) -> Iterator[subprocess.Popen[
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            preexec_fn=lambda: os.sched_setaffinity(0, {cpu}),  # noqa: PLW1509
+            preexec_fn=lambda: os.sched_setaffinity(0, cpus),  # noqa: PLW1509
         )
     try:
         yield process

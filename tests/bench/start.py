@@ -66,7 +66,7 @@ def _start(place: Place, name: Name) -> Start:
         upstream = urls({"predictor": sock})["predictor"]
         server = contenders.server(name, "score", place.programs, upstream, CONNECTIONS)
         begun = time.monotonic()
-        with launched(server, place.server_cpu, place.directory) as process:
+        with launched(server, {place.server_cpu}, place.directory) as process:
             while not _answers(server, headers, body):
                 if process.poll() is not None or time.monotonic() > begun + _SECONDS:
                     raise did_not_start(server, place.directory)
