@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sinks.cloudevent import Event
 from sinks.reasons import Outcome, Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """replied:  200 with `reply`, exactly one event; relayed and ignored: 202 and empty.
 
     reason:    why the event was ignored, or need not be relayed again; else None.

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sinks import cloudevent, inputs, jsondata
 from sinks.attributes import is_json
@@ -14,8 +13,7 @@ from sinks.errors import MalformedEvent, UnsupportedMediaType, safe_id
 from sinks.inputs import Readers
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(NamedTuple):
     """One request, its document read but not yet checked.
 
     id:     the CloudEvent's, or else the document's `meta.id`, if that is safe to repeat.

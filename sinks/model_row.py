@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from sinks.deployed import InferenceService
 from sinks.envelope import event_type
@@ -92,8 +92,7 @@ class ModelRow:
         return event_type(self.output.title, self.output.major)
 
 
-@dataclass(frozen=True, slots=True)
-class Conditions:
+class Conditions(NamedTuple):
     """What a row's decision depends on besides the change itself.
 
     deployed:  InferenceServices of single wikis by name.

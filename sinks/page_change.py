@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sinks.errors import InvalidEvent, safe_id
 from sinks.prediction import Prediction
@@ -21,8 +20,7 @@ TITLE = "mediawiki/page/change"
 _WIKI_ID = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
-@dataclass(frozen=True, slots=True)
-class Meta:
+class Meta(NamedTuple):
     """The members of `meta` that go on; `id`, `request_id` and `stream` are safe in headers."""
 
     stream: str
@@ -32,8 +30,7 @@ class Meta:
     uri: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Performer:
+class Performer(NamedTuple):
     """Who made the change; every member can be absent. `registration_dt` is UTC text."""
 
     user_text: str | None
@@ -44,16 +41,14 @@ class Performer:
     registration_dt: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     page_id: int
     page_title: str
     namespace_id: int | None
     is_redirect: bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class Revision:
+class Revision(NamedTuple):
     """`rev_parent_id` 0 means a page creation, None unknown; `rev_dt` is UTC text.
 
     The flags are False for what is hidden; None, as in every revision-create, is not known.
@@ -66,8 +61,7 @@ class Revision:
     is_editor_visible: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PageChange:
+class PageChange(NamedTuple):
     """One change of one page.
 
     schema:            the document's `$schema`, e.g. `/mediawiki/page/change/1.2.0`.

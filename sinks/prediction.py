@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 # What the schemas of the events allow for a probability; a float, because most are compared to it.
 _MAX_NUMBER = float(2**53 - 1)
 _NUMBERS = (float, int)
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(NamedTuple):
     """What one model said about one change.
 
     model_version:  None if the predictor's answer names none.

@@ -7,7 +7,6 @@ Source: schemas/event/primary, mediawiki/page/prediction_classification_change.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from functools import cache
 from typing import Any, Final
 
@@ -69,7 +68,7 @@ def parse(document: Mapping[str, Any]) -> PageChange:
         labels=tuple(predicted["predictions"]),
         probability=predicted["probabilities"],
     )
-    return replace(page_change.parse(document), prediction=prediction)
+    return page_change.parse(document)._replace(prediction=prediction)
 
 
 def _visible(members: dict[str, Any]) -> dict[str, Any]:

@@ -5,11 +5,10 @@ Nothing is queued or repeated: every outcome is known before the caller gets its
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Final
+from itertools import count
+from typing import Final, NamedTuple
 
 from sinks.cloudevent import Event
 from sinks.subscriber import Delivery, Failure
@@ -25,8 +24,7 @@ Deliver = Callable[[Trigger, Event], Delivery]
 Forward = Callable[[Event], Delivery]
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """All that followed from delivering the event that came in to one Trigger."""
 
     trigger: str | None
@@ -45,7 +43,7 @@ class Router:
         self._triggers = triggers
         self._deliver = deliver
         self._forward = forward
-        self._left = threading.Semaphore(MAX_DELIVERIES)
+        self._deliveries = count(1)  # of all threads: next() is one step
 
     def route(self, event: Event, only: Collection[str] | None = None) -> list[Route]:
         """Return what became of the event at each matching Trigger.
@@ -74,7 +72,7 @@ class Router:
         """Deliver, then follow the reply as long as exactly one Trigger takes it."""
         done: list[Delivery] = []
         while True:
-            if not hops or not self._left.acquire(blocking=False):
+            if not hops or next(self._deliveries) > MAX_DELIVERIES:
                 failure = Failure(trigger.subscriber, 400)  # as the Broker's ingress answers
                 many = Delivery(trigger.name, event, "rejected", "too_many_hops", failure=failure)
                 return [*done, many]

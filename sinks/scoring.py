@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from sinks import inputs, model_row
@@ -106,4 +106,4 @@ def _predict(
         ) from error
     if prediction.model_version is not None:
         return prediction
-    return replace(prediction, model_version=scoring.model_versions.get(row.name))
+    return prediction._replace(model_version=scoring.model_versions.get(row.name))

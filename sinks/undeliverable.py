@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from sinks import cloudevent
 from sinks.deadline import Deadline
@@ -24,9 +23,7 @@ class DeadLetterSink:
     def keep(self, routes: Sequence[Route], deadline: Deadline) -> list[Route]:
         """Return the routes, each rejected delivery kept, or deferred because it could not be."""
         return [
-            replace(
-                route, deliveries=tuple(self._settled(each, deadline) for each in route.deliveries)
-            )
+            Route(route.trigger, tuple(self._settled(each, deadline) for each in route.deliveries))
             for route in routes
         ]
 
@@ -38,9 +35,9 @@ class DeadLetterSink:
         except SinkError as error:
             problem = error.detail
         if not problem:
-            return replace(delivery, kept=True)
+            return delivery._replace(kept=True)
         detail = f"rejected ({delivery.reason}), and DEADLETTER_URL has not kept it: {problem}"
-        return replace(delivery, outcome="deferred", reason="deadletter_sink_failed", detail=detail)
+        return delivery._replace(outcome="deferred", reason="deadletter_sink_failed", detail=detail)
 
     def _problem(self, delivery: Delivery, failure: Failure, deadline: Deadline) -> str:
         event = undeliverable(delivery.event, failure.destination, failure.status, failure.body)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import combinations
 from typing import Any
@@ -192,7 +191,7 @@ def test_unwanted_redirect_unless_known_to_be_none(
 )
 def test_unwanted_kind_that_is_not_named(kind: str | None, expected: str | None) -> None:
     """A change without a kind, as of the older input, is of any kind."""
-    asked = replace(change(), page_change_kind=kind)
+    asked = change()._replace(page_change_kind=kind)
 
     reason = unwanted(row(), asked, conditions())
 
@@ -231,7 +230,7 @@ def test_unwanted_prediction_of_another_model(
     prediction = None if model is None else Prediction(model, "1", (), {})
 
     reason = unwanted(
-        row(model_name=feeds_on), replace(change(), prediction=prediction), conditions()
+        row(model_name=feeds_on), change()._replace(prediction=prediction), conditions()
     )
 
     assert reason == expected
@@ -284,7 +283,7 @@ def test_unwanted_of_several_reasons_the_first_is_told(other_model: bool) -> Non
             document = factories.merged(document, FAULTS[name])
         asked = change(**document)
         if other_model:
-            asked = replace(asked, prediction=Prediction("a", "1", (), {}))
+            asked = asked._replace(prediction=Prediction("a", "1", (), {}))
         seen[names] = unwanted(row(question(SERVICE)), asked, conditions(oldest=3600))
 
     assert len(seen) == 64

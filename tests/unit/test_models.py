@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import combinations
 from pathlib import Path
@@ -389,7 +388,7 @@ def test_unwanted_every_wiki_of_the_table_is_taken_or_told_why(
     otherwise = "wiki_not_deployed" if row.name in REVSCORING else "wiki_not_supported"
     asked, limits = change(row), conditions(where=where)
 
-    seen = {wiki: unwanted(row, replace(asked, wiki_id=wiki), limits) for wiki in DOMAINS}
+    seen = {wiki: unwanted(row, asked._replace(wiki_id=wiki), limits) for wiki in DOMAINS}
 
     cannot = {wiki for wiki, reason in seen.items() if reason == "predictor_cannot"}
     assert {wiki for wiki, reason in seen.items() if reason is None} == taken[row.name]
@@ -419,7 +418,7 @@ def test_unwanted_wiki_that_is_no_languages_wikipedia_is_not_supported(row: Mode
     asked = change(row)
 
     seen = {
-        wiki: unwanted(row, replace(asked, wiki_id=wiki), conditions()) for wiki in named(FIFTEEN)
+        wiki: unwanted(row, asked._replace(wiki_id=wiki), conditions()) for wiki in named(FIFTEEN)
     }
 
     taken = TAKEN_OF_FIFTEEN[row.name]

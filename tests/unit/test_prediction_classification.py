@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -459,8 +458,7 @@ def test_parse_reads_back_the_change_and_its_prediction(document: dict[str, Any]
     seen = read(published)
 
     performer = None if change.revision.is_editor_visible is False else change.performer
-    assert seen == replace(
-        change,
+    assert seen == change._replace(
         schema=prediction_classification.OUTPUT.schema,
         meta=seen.meta,
         performer=performer,
