@@ -35,6 +35,7 @@ RUN export PYTHONPYCACHEPREFIX=/opt/bytecode \
 import gevent.monkey; gevent.monkey.patch_all(); \
 import encodings.idna, gunicorn.app.wsgiapp, gunicorn.glogging; \
 import gunicorn.workers.ggevent, psycopg; \
+import granian.cli, multiprocessing.popen_fork; \
 import sinks.deadletter_sink, sinks.egress_sink, sinks.http_shim, sinks.score_sink"
 
 # No RUN from here on: it would leave files of the builder behind.

@@ -14,7 +14,7 @@ from sinks.callers import Callers
 from sinks.deadletter_calls import Call, Calls
 from sinks.deadletter_settings import DeadletterSettings
 from sinks.delivery_log import log_failure
-from sinks.errors import SinkError
+from sinks.errors import SinkError, let_go
 from sinks.event_app import EventApp, response_of
 from sinks.http_message import HttpResponse
 from sinks.letters import Letters
@@ -81,6 +81,7 @@ def _answered(
         error = raised if isinstance(raised, SinkError) else bug(raised)
         telemetry.failed(error)
         log_failure(error, known, raised if error is not raised else None)
+        let_go(raised)
         return failed(error, None)
 
 

@@ -8,6 +8,7 @@ errors use none of these (knative/specs, specs/eventing/data-plane.md).
 from __future__ import annotations
 
 import re
+import traceback
 
 import orjson
 
@@ -129,6 +130,15 @@ class DeadlineExceeded(TemporaryError):
     """Our own deadline for the event is used up."""
 
     status = 504
+
+
+def let_go(error: BaseException | None) -> None:
+    """Free what the functions that have failed held: an error, its traceback and the body would
+    keep each other until the garbage collector comes, and bodies of many events take all memory."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def safe_id(value: object) -> str | None:

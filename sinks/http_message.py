@@ -153,7 +153,9 @@ class _Answer:
         if self.status:  # a trailer
             return
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-        self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
+        if key == "content-encoding" and key in self.headers:  # encoded twice
+            text = f"{self.headers.pop(key)}, {text}"
+        self.headers.setdefault(key, text)  # of a repeated one the first, as Go's clients do
 
     def on_headers_complete(self) -> None:
         if self.whole:
@@ -162,7 +164,7 @@ class _Answer:
         if status >= 200 or status == 101:
             self.status = status
             self.lasting = self._parser.should_keep_alive()
-        elif self._is_framed():
+        elif self.headers.get("content-length", "0") != "0" or "transfer-encoding" in self.headers:
             raise UnreadableAnswer("an interim answer with a body")
         else:
             self.headers.clear()

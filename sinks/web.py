@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -22,7 +21,7 @@ from sinks.cloudevent import Event
 from sinks.deadline import Deadline
 from sinks.delivery_log import Identified, fields_of, log_failure
 from sinks.envelope import with_trace
-from sinks.errors import SinkError
+from sinks.errors import SinkError, let_go
 from sinks.event_app import EventApp, response_of
 from sinks.http_message import HttpResponse
 from sinks.responses import answered, bug, error_of, failed
@@ -94,7 +93,7 @@ class Sink:
             known = {"ce_id": headers.get("ce-id"), **fields_of(decoded), **known}
             known |= {"outcome": outcome, "reason": reason, "duration_seconds": round(seconds, 6)}
             self._log(error, known, unforeseen)
-        _let_go(unforeseen or error)
+        let_go(unforeseen or error)
         return response
 
     def _log(
@@ -123,15 +122,6 @@ class Sink:
 
     def _metrics(self) -> Response:
         return Response(self.telemetry.render(), content_type=self.telemetry.content_type)
-
-
-def _let_go(error: BaseException | None) -> None:
-    """Free what the functions that have failed held: an error, its traceback and the body would
-    keep each other until the garbage collector comes, and bodies of many events take all memory."""
-    while error is not None:
-        traceback.clear_frames(error.__traceback__)
-        error.__traceback__ = None
-        error = error.__cause__ or error.__context__
 
 
 def decode_event(headers: Mapping[str, str], body: bytes) -> Event:

@@ -33,8 +33,7 @@ def stepped(bench: Bench) -> Result:
     total = sum(steps.values())
     rows = [[step, f"{us:.1f}", f"{us / total:.0%}"] for step, us in steps.items()]
     rows += [["all", f"{total:.0f}", ""], ["bare, all", f"{bare:.0f}", ""]]
-    if bench.picture is not None:
-        _draw(bench.place, {"bare": bare, "steps": steps}, bench.picture)
+    _draw(bench.place, {"bare": bare, "steps": steps}, bench.picture)
     title = "### Steps of a scored event, each at its smallest"
     return Result(f"{title}\n\n{table(header, rows)}", faults(what, measured))
 
@@ -67,7 +66,7 @@ def _run(place: Place, arguments: list[str], env: dict[str, str], cpu: int) -> s
             text=True,
             timeout=_SECONDS,
             check=True,
-            preexec_fn=lambda: os.sched_setaffinity(0, {cpu}),  # noqa: PLW1509
+            preexec_fn=lambda: os.sched_setaffinity(0, {cpu}),
         )
     except subprocess.SubprocessError as error:
         said = (getattr(error, "stderr", "") or "").strip().splitlines()[-1:]

@@ -15,7 +15,7 @@ from sinks.envelope import page_change_event, reply_event
 from sinks.settings import SCHEMA_BASE_URI
 from tests.factories import DATA, SCORE_TYPE, merged
 
-Distinct = Literal["", "pages", "wikis", "clients", "strangers"]
+Distinct = Literal["", "pages", "wikis", "addresses", "strangers"]
 
 PLACEHOLDER: Final = "@N@"
 # Stands for the placeholder while the documents are made, where a number has to be one.
@@ -94,7 +94,7 @@ _DISTINCT: Final[Mapping[Distinct, dict[str, Any]]] = {
     "": {},
     "pages": {"page": {"page_id": _NUMBER, "page_title": f"Page_{_NUMBER}"}},
     "wikis": {"wiki_id": f"w{_NUMBER}wiki", "meta": {"domain": f"w{_NUMBER}.wikipedia.org"}},
-    "clients": {},  # another address, which is not in the request
+    "addresses": {},  # of the senders, which are not in the request
     "strangers": {},
 }
 

@@ -1,4 +1,4 @@
-"""Memory at load: other pages, wikis and clients with each event, and nothing may grow."""
+"""Memory at load: other pages, wikis, senders and tokens with each event; nothing may grow."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LIMIT_KIB_PER_MINUTE: Final = 100.0
 _SAMPLE_SECONDS: Final = 5.0
 _SEGMENT_SECONDS: Final = 20.0
 _WARM_UP: Final = 0.15  # of the time; by then caches and the allocator's arenas are full
-_KINDS: Final[Sequence[Distinct]] = ("pages", "wikis", "clients", "strangers")
+_KINDS: Final[Sequence[Distinct]] = ("pages", "wikis", "addresses", "strangers")
 _UPSTREAMS: Final[Sequence[Upstream]] = ("predictor", "eventgate")
 # Minutes since the load began, and KiB.
 Samples = list[tuple[float, float]]
@@ -62,7 +62,7 @@ def _load(kind: Distinct, first: int) -> Load:
         _UPSTREAMS,
         CONNECTIONS,
         _SEGMENT_SECONDS,
-        sources=kind in ("clients", "strangers"),
+        sources=kind in ("addresses", "strangers"),
         status=401 if kind == "strangers" else 0,
         first=first,
     )

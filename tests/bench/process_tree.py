@@ -15,7 +15,7 @@ def cpu_seconds(root: int) -> float:
 
     From their clocks, as /proc knows it to 10 ms only: a lone event takes less than one.
     """
-    return sum(_clock(pid) for pid in _tree(root))
+    return sum(_clock(pid) for pid in pids(root))
 
 
 def peak_rss_mib(root: int) -> float:
@@ -35,7 +35,14 @@ def pss_mib(root: int) -> float:
 
 def pids(root: int) -> list[int]:
     """Return the process and all below it."""
-    return list(_tree(root))
+    parents = {int(each.name): _parent(each) for each in _PROC.iterdir() if each.name.isdigit()}
+    found, todo = [], [root]
+    while todo:
+        pid = todo.pop()
+        if parents.get(pid) is not None:
+            found.append(pid)
+            todo += [child for child, parent in parents.items() if parent == pid]
+    return found
 
 
 def _clock(pid: int) -> float:
@@ -47,7 +54,7 @@ def _clock(pid: int) -> float:
 
 def _sum(root: int, file: str, field: str) -> float:
     kib = 0
-    for pid in _tree(root):
+    for pid in pids(root):
         try:
             text = (_PROC / str(pid) / file).read_text()
         except OSError:  # ended meanwhile
@@ -57,20 +64,8 @@ def _sum(root: int, file: str, field: str) -> float:
     return kib / 1024
 
 
-def _tree(root: int) -> dict[int, list[str]]:
-    """Return the fields of `stat` from the state on, by process."""
-    stats = {int(entry.name): _stat(entry) for entry in _PROC.iterdir() if entry.name.isdigit()}
-    found, todo = {}, [root]
-    while todo:
-        pid = todo.pop()
-        if stat := stats.get(pid):
-            found[pid] = stat
-            todo += [child for child, other in stats.items() if other and int(other[1]) == pid]
-    return found
-
-
-def _stat(entry: Path) -> list[str]:
+def _parent(process: Path) -> int | None:
     try:
-        return (entry / "stat").read_text().rpartition(")")[2].split()
+        return int((process / "stat").read_text().rpartition(")")[2].split()[1])
     except OSError:  # ended meanwhile
-        return []
+        return None

@@ -22,14 +22,14 @@ class Bench:
     """How much is measured, and where.
 
     minutes:  of the memory scenario.
-    picture:  where the picture of the steps goes; None: nowhere.
+    picture:  where the picture of the steps goes.
     """
 
     place: Place
     rounds: int
     seconds: float
     minutes: float
-    picture: Path | None
+    picture: Path
 
 
 @dataclass(frozen=True, slots=True)

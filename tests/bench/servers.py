@@ -19,6 +19,7 @@ from sinks.local.processes import ROOT, clean_env
 from tests.bench import process_tree
 from tests.bench.figures import NotMeasured
 
+_READY: Final = "/healthz"  # answered once it serves
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 5.0
 _LOG_LINES: Final = 6
@@ -27,13 +28,12 @@ _LINE_CHARS: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What to start; it answers at `ready` once it serves."""
+    """What to start."""
 
     name: str
     command: Sequence[str]
     port: int
     env: Mapping[str, str] = field(default_factory=dict)
-    ready: str = "/healthz"
 
     @property
     def url(self) -> str:
@@ -69,7 +69,7 @@ def launched(server: Server, cpus: set[int], logs: Path) -> Iterator[subprocess.
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            preexec_fn=lambda: os.sched_setaffinity(0, cpus),  # noqa: PLW1509
+            preexec_fn=lambda: os.sched_setaffinity(0, cpus),
         )
     try:
         yield process
@@ -90,7 +90,7 @@ def _wait_ready(server: Server, process: subprocess.Popen[bytes], logs: Path) ->
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy to loopback
     while time.monotonic() < limit and process.poll() is None:
         try:
-            with direct.open(server.url + server.ready, timeout=1):
+            with direct.open(server.url + _READY, timeout=1):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.02)

@@ -46,11 +46,13 @@ _CALIBRATIONS: Final = 20_000
 class Stopwatch:
     """Adds up the CPU seconds of functions, each without those of the others that it calls.
 
+    called:           what `timed` has returned and somebody has called.
     inside, outside:  what the timing of a call takes, between its looks at the clock and around.
     """
 
     def __init__(self, inside: float = 0.0, outside: float = 0.0) -> None:
         self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.called: set[Callable[..., Any]] = set()
         self._inside = inside
         self._outside = outside
         self._inner = [0.0]
@@ -59,6 +61,7 @@ class Stopwatch:
         """Return the function, timed."""
 
         def call(*arguments: Any, **named: Any) -> Any:
+            self.called.add(call)
             self._inner.append(0.0)
             begun = time.process_time()
             try:
@@ -97,13 +100,23 @@ def found(name: str) -> tuple[Any, str]:
     return owner, attribute
 
 
-def measured(app: Callable[..., Any], environ: Mapping[str, Any], body: bytes) -> dict[str, float]:
-    """Return microseconds per event by step, each step's smallest window."""
+def measured(
+    app: Callable[..., Any],
+    environ: Mapping[str, Any],
+    body: bytes,
+    steps: Mapping[str, Sequence[str]] = STEPS,
+) -> dict[str, float]:
+    """Return microseconds per event by step, each step's smallest window.
+
+    raises: SystemExit if a function is never called: its step would look cheaper than it is.
+    """
     watch = calibrated()
-    for step, names in STEPS.items():
+    timers: dict[str, Callable[..., Any]] = {}
+    for step, names in steps.items():
         for name in names:
             owner, attribute = found(name)
-            setattr(owner, attribute, watch.timed(step, getattr(owner, attribute)))
+            timers[name] = watch.timed(step, getattr(owner, attribute))
+            setattr(owner, attribute, timers[name])
     whole = watch.timed(REST, app)
     windows: list[dict[str, float]] = []
     for _ in range(_WINDOWS):
@@ -111,9 +124,11 @@ def measured(app: Callable[..., Any], environ: Mapping[str, Any], body: bytes) -
         for _ in range(_EVENTS):
             whole({**environ, "wsgi.input": io.BytesIO(body)}, _checked)
         windows.append(dict(watch.seconds))
+    if idle := [name for name, timer in timers.items() if timer not in watch.called]:
+        raise SystemExit(f"never called: {', '.join(idle)}; name in STEPS what is called instead")
     return {
         step: max(0.0, min(each[step] for each in windows)) / _EVENTS * 1e6
-        for step in (*STEPS, REST)
+        for step in (*steps, REST)
     }
 
 

@@ -49,6 +49,10 @@ PURE = (
     "revise_tone revision_create revision_score revscoring schema timestamp trigger_lint.lint "
     "weighted_tags wiki_table wikis"
 ).split()
+REQUIREMENTS = (
+    *("requirements", "requirements-build", "requirements-dev"),
+    "tests/bench/requirements",
+)
 TALKING = {"flask", "requests", "socket", "http", "urllib.request", "sinks.http_client"}
 
 
@@ -146,8 +150,8 @@ def test_tracked_files_name_no_place_of_a_developer() -> None:
 
 def test_requirements_are_pinned_with_hashes() -> None:
     """Every package has a version and hashes, and no file names an index."""
-    for name in ("requirements.txt", "requirements-build.txt", "requirements-dev.txt"):
-        text = (ROOT / name).read_text(encoding="utf-8")
+    for name in REQUIREMENTS:
+        text = (ROOT / f"{name}.txt").read_text(encoding="utf-8")
         packages = re.findall(r"^([a-z0-9._-]+)==\S+ \\\n    --hash=sha256:", text, re.MULTILINE)
 
         assert len(packages) == text.count("==")
@@ -156,8 +160,8 @@ def test_requirements_are_pinned_with_hashes() -> None:
 
 def test_requirements_in_gives_a_reason_for_each_package() -> None:
     """A dependency without a reason is one to remove."""
-    for name in ("requirements.in", "requirements-build.in", "requirements-dev.in"):
-        lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    for name in REQUIREMENTS:
+        lines = (ROOT / f"{name}.in").read_text(encoding="utf-8").splitlines()
         bare = [line for line in lines if re.match(r"[a-zA-Z]", line) and "  # " not in line]
 
         assert [line for line in bare if not re.search(r" # \S", line)] == []

@@ -605,6 +605,7 @@ def chunked(*parts: bytes) -> bytes:
         b'HTTP/1.0 200 OK\r\n\r\n{"ok": true}',
         b"HTTP/1.1 100 Continue\r\n\r\n" + http_message(b'{"ok": true}'),
         b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + http_message(b'{"ok": true}'),
+        b"HTTP/1.1 103 E\r\nContent-Length: 0\r\n\r\n" + http_message(b'{"ok": true}'),
     ],
     ids=[
         "length",
@@ -619,6 +620,7 @@ def chunked(*parts: bytes) -> bytes:
         "http_1_0",
         "after_continue",
         "after_early_hints",
+        "after_early_hints_of_no_length",
     ],
 )
 def test_answer_any_framing_is_read(message: bytes) -> None:
@@ -655,6 +657,7 @@ def test_answer_any_framing_is_read(message: bytes) -> None:
         b"HTTP/1.1 200 OK\r\nX A: b\r\nContent-Length: 0\r\n\r\n",
         http_message(b"x", "Content-Encoding: gzip", "Content-Encoding: identity"),
         b"HTTP/1.1 103 E\r\nContent-Length: 3\r\n\r\nabc" + http_message(b'{"ok": true}'),
+        b"HTTP/1.1 103 E" + CHUNKED[15:] + b"0\r\n\r\n" + http_message(b'{"ok": true}'),
     ],
     ids=[
         "unknown_encoding",
@@ -679,6 +682,7 @@ def test_answer_any_framing_is_read(message: bytes) -> None:
         "space_in_header_name",
         "two_encodings",
         "interim_with_a_body",
+        "interim_with_chunks",
     ],
 )
 def test_answer_unreadable_is_bad_answer(message: bytes) -> None:
@@ -795,6 +799,32 @@ def test_answer_exactly_at_the_limit_is_read(message: bytes) -> None:
         response = post(upstream.url)
 
     assert response.body == b"x" * MAX_ANSWER
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_answer_without_a_body_is_whole_whatever_its_length(status: int) -> None:
+    """The length is that of the body that there would be; its connection can be used again."""
+    by = transport()
+    empty = f"HTTP/1.1 {status} Empty\r\nContent-Length: {MAX_ANSWER + 1}\r\n\r\n".encode()
+    with Upstream(saying(empty, keep=True)) as upstream:
+        responses = [post(upstream.url, by=by) for _ in range(2)]
+
+    assert [(each.status, each.body) for each in responses] == [(status, b"")] * 2
+    assert (len(upstream.received), upstream.connections) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    "headers", [b"", b"Connection: Upgrade\r\nUpgrade: x\r\n"], ids=["bare", "upgrade"]
+)
+def test_answer_101_is_returned_and_its_connection_not_used_again(headers: bytes) -> None:
+    """What follows is in a protocol that nobody asked for."""
+    by = transport()
+    switched = b"HTTP/1.1 101 Switching Protocols\r\n" + headers + b"\r\n"
+    with Upstream(script(saying(switched, keep=True), OK)) as upstream:
+        statuses = [post(upstream.url, by=by).status for _ in range(2)]
+
+    assert statuses == [101, 200]
+    assert (len(upstream.received), upstream.connections) == (2, 2)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -26,6 +26,7 @@ from tests.lone_sink import (
     reason,
 )
 from tests.processes import Running
+from tests.stopping import wait_until
 from tests.upstream import Behave, Received, Reply, Upstream
 
 MAX_IN_FLIGHT = 20
@@ -53,14 +54,6 @@ def gate(behave: Behave) -> Iterator[tuple[Behave, threading.Event]]:
         yield held, release
     finally:
         release.set()
-
-
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = WAIT_SECONDS) -> None:
-    """Return once the condition holds."""
-    limit = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < limit, f"waited in vain until {what}"
-        time.sleep(0.01)
 
 
 def deliver(name: str, port: int, number: int) -> tuple[Reply, float]:
@@ -93,7 +86,11 @@ def test_overload_defers_exactly_the_surplus_at_once(name: str, tmp_path: Path) 
         pool = stack.enter_context(ThreadPoolExecutor(CONNECTIONS))
         sent = [pool.submit(deliver, name, sink.port, number) for number in range(CONNECTIONS)]
         surplus = CONNECTIONS - MAX_IN_FLIGHT
-        wait_until(lambda: sum(each.done() for each in sent) == surplus, "the surplus is answered")
+        wait_until(
+            lambda: sum(each.done() for each in sent) == surplus,
+            "the surplus is answered",
+            WAIT_SECONDS,
+        )
         refused = [each.result() for each in sent if each.done()]
         calls = len(upstream.received)
         release.set()
@@ -118,7 +115,7 @@ def test_overload_leaves_the_connection_of_a_refused_event_usable(tmp_path: Path
         sink = stack.enter_context(lone_sink("score", upstream, tmp_path, {"MAX_IN_FLIGHT": "1"}))
         pool = stack.enter_context(ThreadPoolExecutor(1))
         first = pool.submit(deliver, "score", sink.port, 0)
-        wait_until(lambda: len(upstream.received) == 1, "one is in work")
+        wait_until(lambda: len(upstream.received) == 1, "one is in work", WAIT_SECONDS)
         with Client(sink.port) as client:
             refused = client.send(PATHS["score"], headers, body)
             release.set()
@@ -138,7 +135,7 @@ def test_overload_parses_nothing_of_a_refused_event(tmp_path: Path) -> None:
         sink = stack.enter_context(lone_sink("score", upstream, tmp_path, {"MAX_IN_FLIGHT": "1"}))
         pool = stack.enter_context(ThreadPoolExecutor(1))
         first = pool.submit(deliver, "score", sink.port, 0)
-        wait_until(lambda: len(upstream.received) == 1, "one is in work")
+        wait_until(lambda: len(upstream.received) == 1, "one is in work", WAIT_SECONDS)
         headers, _ = event("score")
         with Client(sink.port) as client:
             busy = client.send(PATHS["score"], headers, b"{not json")
@@ -234,10 +231,10 @@ def test_overload_by_bodies_that_do_not_come_ends_with_their_time(
             silent = socket.create_connection(("127.0.0.1", sink.port), WAIT_SECONDS)
             stack.enter_context(silent).sendall(head)
         client = stack.enter_context(Client(sink.port))
-        wait_until(lambda: in_flight(client) == fitting, "all silent senders are in")
+        wait_until(lambda: in_flight(client) == fitting, "all silent senders are in", WAIT_SECONDS)
         statuses = [client.send(PATHS["score"], headers, body).status]
         small = deliver("score", sink.port, 1)[0].status
-        wait_until(lambda: in_flight(client) == 0, "their time is used up")
+        wait_until(lambda: in_flight(client) == 0, "their time is used up", WAIT_SECONDS)
         statuses.append(client.send(PATHS["score"], headers, body).status)
 
     assert statuses == [503, 200]

@@ -655,6 +655,20 @@ def test_reply_headers_that_are_no_attributes_are_dropped() -> None:
     assert result.reply.attributes.keys() == {"id", "source", "type", "datacontenttype"}
 
 
+def test_reply_with_a_repeated_header_is_taken_with_the_first() -> None:
+    """As Knative's code does, which is in Go."""
+    headers, _ = binary(ce_foo="one")
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    again = "ce-foo: two\r\nce-id: other\r\nContent-Type: text/plain\r\n"
+    head = f"HTTP/1.1 200 OK\r\n{lines}{again}Content-Length: 2\r\n\r\n"
+
+    result = delivered(_raw(head.encode() + b"{}"))
+
+    assert result.reply is not None
+    assert (result.reply.get("foo"), result.reply.id) == ("one", "r")
+    assert result.reply.get("datacontenttype") == "application/json"
+
+
 def test_reply_keeps_the_event_that_was_delivered_beside_it() -> None:
     """The outcome names both: what went out and what came back."""
     sent = event()

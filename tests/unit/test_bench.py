@@ -248,6 +248,28 @@ def test_step_is_made_of_functions_that_exist(name: str) -> None:
     assert callable(getattr(owner, attribute))
 
 
+class Listed:
+    """Functions of steps; only one is called."""
+
+    @staticmethod
+    def called() -> None: ...
+
+    @staticmethod
+    def idle() -> None: ...
+
+
+def test_step_with_a_function_that_is_never_called_is_an_error() -> None:
+    """It would be told to cost nothing, whatever has taken its place."""
+    called, idle = (f"{__name__}:Listed.{name}" for name in ("called", "idle"))
+
+    def app(_environ: Any, _start: Any) -> None:
+        Listed.called()
+
+    assert steps.measured(app, {}, b"", {"one": [called]}).keys() == {"one", steps.REST}
+    with pytest.raises(SystemExit, match=f"never called: {idle};"):
+        steps.measured(app, {}, b"", {"one": [called, idle]})
+
+
 def test_stopwatch_counts_nothing_twice() -> None:
     """The time of an inner step is not the outer one's."""
     watch = steps.Stopwatch()
