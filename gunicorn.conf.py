@@ -78,5 +78,8 @@ def pre_request(_worker: Any, req: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """Let `/readyz` say no as soon as the worker has been told to stop; collect from here on."""
     worker.wsgi.config[STOPPING] = lambda: not worker.alive
+    # gunicorn looks up a dozen settings for each request, each by a search; as attributes of their
+    # own they are found at once.
+    vars(worker.cfg).update({name: each.get() for name, each in worker.cfg.settings.items()})
     gc.freeze()
     gc.enable()

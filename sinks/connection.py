@@ -13,10 +13,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, TypeVar
 
+from gevent import monkey
+
 from sinks.deadline import Deadline
 from sinks.name_resolution import AddressInfo, GetAddrInfo, resolve
 
 T = TypeVar("T")
+# The real one, which is not to wait: to try a read, and fail, would take a twentieth of an event.
+_POLL: Final = monkey.get_original("select", "poll")
 _RECEIVE_BYTES: Final = 16384
 _NODELAY: Final = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -34,14 +38,11 @@ class Connection:
 
     def is_quiet(self) -> bool:
         """True if the peer has neither hung up nor sent anything that nobody asked for."""
-        try:
-            self._sock.settimeout(0)
-            self._sock.recv(1)
-        except (BlockingIOError, ssl.SSLWantReadError):
-            return True
-        except OSError:
-            pass
-        return False
+        if isinstance(self._sock, ssl.SSLSocket):  # where records may come that are no answer
+            return _has_no_data(self._sock)
+        arrived = _POLL()
+        arrived.register(self._sock, select.POLLIN)
+        return not arrived.poll(0)
 
     def send(self, data: bytes, deadline: Deadline) -> None:
         """Begin an exchange. raises: OSError; TimeoutError when the deadline is used up."""
@@ -148,3 +149,14 @@ def _patiently(secure: ssl.SSLSocket, deadline: Deadline, step: Callable[[], T])
             reads = isinstance(error, ssl.SSLWantReadError)
             poller.register(secure, select.POLLIN if reads else select.POLLOUT)
         poller.poll(_left(deadline) * 1000)
+
+
+def _has_no_data(secure: ssl.SSLSocket) -> bool:
+    secure.settimeout(0)
+    try:
+        secure.recv(1)
+    except ssl.SSLWantReadError:
+        return True
+    except OSError:
+        pass
+    return False

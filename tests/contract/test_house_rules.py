@@ -23,7 +23,7 @@ ALLOWED = {
         " web".split()
     ),
     "werkzeug": {"responses", "web"},
-    "gevent": {"wsgi_request"},
+    "gevent": {"connection", "wsgi_request"},
     "httptools": {"http_message"},
     "requests": set[str](),
     "cloudevents": {"sample", "sdk"},
