@@ -48,7 +48,7 @@ def canonical(name: str, value: object) -> str:
 def header_text(name: str, value: str) -> str:
     """Return the attribute value of a header: raw UTF-8, quotes and percent-encoding undone once.
 
-    value:   one Latin-1 character a byte, as WSGI and http_message hand it over.
+    value:   one Latin-1 character a byte, as WSGI and http_answer hand it over.
     raises:  MalformedEvent for a broken escape, or escaped bytes that are not UTF-8; raw bytes
              that are not are taken for Latin-1.
     """

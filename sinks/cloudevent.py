@@ -90,7 +90,7 @@ def is_event(headers: Mapping[str, str]) -> bool:
 def decode(headers: Mapping[str, str], body: bytes) -> Event:
     """Return the event of one HTTP message.
 
-    headers:  header values as WSGI and http_message hand them over: one Latin-1 character a byte.
+    headers:  header values as WSGI and http_answer hand them over: one Latin-1 character a byte.
     raises:   MalformedEvent; UnsupportedMediaType for batches and formats other than JSON.
     """
     lowered = {name.lower(): value for name, value in headers.items()}

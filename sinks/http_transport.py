@@ -16,7 +16,8 @@ from typing import Final
 from sinks.connection import Connection, connect
 from sinks.connection_pool import Pool
 from sinks.deadline import Deadline
-from sinks.http_message import HttpRequest, HttpResponse, answer_on, request_bytes
+from sinks.http_answer import answer_on
+from sinks.http_message import HttpRequest, HttpResponse, request_bytes
 from sinks.name_resolution import GetAddrInfo
 
 IDLE_SECONDS: Final = 4.0
