@@ -124,10 +124,11 @@ def _decode_binary(headers: Mapping[str, str], content_type: str, body: bytes) -
         attributes = {name: header_text(f"ce-{name}", attributes[name]) for name in attributes}
     attributes |= texts
     check(attributes, plain)
+    del attributes["specversion"]
     data: Any = body or NO_DATA
     if body and is_json(content_type):
         data = jsondata.loads(body)
-    return Event(_without_specversion(attributes), data, "binary")
+    return Event(attributes, data, "binary")
 
 
 def _decode_structured(body: bytes) -> Event:
@@ -143,7 +144,8 @@ def _decode_structured(body: bytes) -> Event:
     if "data" in envelope:
         attributes.setdefault("datacontenttype", "application/json")
     check(attributes, are_plain(attributes))
-    return Event(_without_specversion(attributes), data, "structured")
+    del attributes["specversion"]
+    return Event(attributes, data, "structured")
 
 
 def _structured_data(envelope: Mapping[str, Any], content_type: str | None) -> Any:
@@ -166,10 +168,6 @@ def _structured_data(envelope: Mapping[str, Any], content_type: str | None) -> A
             "malformed_event", "data of a datacontenttype that is not JSON has to be a string"
         )
     return data.encode()
-
-
-def _without_specversion(attributes: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in attributes.items() if name != "specversion"}
 
 
 def encode(event: Event, mode: Mode) -> Message:

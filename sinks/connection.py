@@ -35,14 +35,14 @@ class Connection:
         self._sock = sock
         self.received = 0
         self.idle_since = 0.0
+        self._arrived = _POLL()
+        self._arrived.register(sock, select.POLLIN)
 
     def is_quiet(self) -> bool:
         """True if the peer has neither hung up nor sent anything that nobody asked for."""
         if isinstance(self._sock, ssl.SSLSocket):  # where records may come that are no answer
             return _has_no_data(self._sock)
-        arrived = _POLL()
-        arrived.register(self._sock, select.POLLIN)
-        return not arrived.poll(0)
+        return not self._arrived.poll(0)
 
     def send(self, data: bytes, deadline: Deadline) -> None:
         """Begin an exchange. raises: OSError; TimeoutError when the deadline is used up."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 _RFC3339 = re.compile(
@@ -17,6 +18,8 @@ _RFC3339 = re.compile(
 _MOST_CHARS: Final = len("2026-09-23T10:00:00.123456789Z")
 
 
+# One change has the same time in several places, and goes to each row.
+@lru_cache(maxsize=1024)
 def utc_time(text: str) -> str:
     """Return the same instant as `...T...Z`.
 
