@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import tracemalloc
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -136,6 +137,17 @@ def test_utc_time_random_times_are_the_same_instant() -> None:
 
     assert [datetime.fromisoformat(text) for text in written] == moments
     assert all(WRITTEN.fullmatch(text) for text in written)
+
+
+def test_utc_time_long_times_are_read_and_none_is_kept() -> None:
+    tracemalloc.start()
+    try:
+        for number in range(40):
+            digits = f"{number:02}" + "7" * 1_000_000
+            assert utc_time(f"2026-09-23T10:00:00.{digits}Z").endswith(f".{number:02}7777777Z")
+        assert tracemalloc.get_traced_memory()[0] < 3_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(
