@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sinks.bearer import shown_in, unauthenticated
 from sinks.issuer import Issuer
@@ -15,8 +15,20 @@ from sinks.upstreams import http_client
 if TYPE_CHECKING:
     from sinks.oidc import Oidc
 
+# Of the metrics: no name in TOKENS_FILE has brackets.
+_OTHERS: Final = "(others)"
+_MOST_SUBJECTS: Final = 1000
+
+
+class Client(NamedTuple):
+    """Who calls: `name` in log lines, `label` in metrics."""
+
+    name: str
+    label: str
+
+
 # Gets the Authorization header and returns who calls, or raises.
-Caller = Callable[[str | None], str]
+Caller = Callable[[str | None], Client]
 
 
 class Callers:
@@ -32,21 +44,31 @@ class Callers:
         self._tokens = tokens
         self._oidc = oidc
         self._allow_anonymous = allow_anonymous
+        self._subjects: set[str] = set()
 
-    def client(self, authorization: str | None) -> str:
-        """Return the client's name, `anonymous` without Authorization.
+    def client(self, authorization: str | None) -> Client:
+        """Return the client, `anonymous` without Authorization.
 
         raises: Unauthenticated, Forbidden: neither gives a hint; Unavailable(issuer_unavailable).
         """
         if authorization is None and self._allow_anonymous:
-            return "anonymous"
+            return Client("anonymous", "anonymous")
         token = shown_in(authorization)
         # The file comes first: its tokens count whatever the issuer is doing.
         if name := self._tokens.client(token):
-            return name
+            return Client(name, name)
         if self._oidc is not None and token.count(".") == 2:
-            return self._oidc.client(token)
+            subject = self._oidc.client(token)
+            return Client(subject, self._label(subject))
         raise unauthenticated()
+
+    def _label(self, subject: str) -> str:
+        """Any subject of a cluster may be let in, they are many, and each series costs memory."""
+        if subject not in self._subjects:
+            if len(self._subjects) >= _MOST_SUBJECTS:
+                return _OTHERS
+            self._subjects.add(subject)
+        return subject
 
 
 def callers_of(

@@ -72,7 +72,7 @@ def _answered(
     """The answer to a known client, or why there is none; what changes something is logged."""
     known = {"sink": "deadletter-sink", "path": path_of(environ)}
     try:
-        known["client"] = callers.client(environ.get("HTTP_AUTHORIZATION"))
+        known["client"] = callers.client(environ.get("HTTP_AUTHORIZATION")).name
         told = work()
         if environ["REQUEST_METHOD"] == "POST":
             log.write(logging.INFO, "letters", {**known, "detail": _changed(told)})

@@ -135,10 +135,14 @@ class DeadlineExceeded(TemporaryError):
 def let_go(error: BaseException | None) -> None:
     """Free what the functions that have failed held: an error, its traceback and the body would
     keep each other until the garbage collector comes, and bodies of many events take all memory."""
-    while error is not None:
-        traceback.clear_frames(error.__traceback__)
-        error.__traceback__ = None
-        error = error.__cause__ or error.__context__
+    errors = [error]
+    seen = set()
+    for each in errors:
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            traceback.clear_frames(each.__traceback__)
+            each.__traceback__ = None
+            errors += [each.__cause__, each.__context__]
 
 
 def safe_id(value: object) -> str | None:

@@ -18,7 +18,7 @@ _MAX_FRAMING_PER_BYTE: Final = 16
 _GZIP_OR_ZLIB: Final = zlib.MAX_WBITS | 32
 
 
-class _Answer:
+class _Reading:
     """One answer, as httptools reads it; interim ones are passed over.
 
     status:  0 until the head of the final answer has come.
@@ -126,13 +126,13 @@ def answer_on(
 
     raises: AnswerTooLarge, UnreadableAnswer; OSError, TimeoutError.
     """
-    answer = _Answer(max_bytes)
+    reading = _Reading(max_bytes)
     try:
-        while not answer.whole:
-            answer.feed(connection.receive(deadline))
-        return answer.response(), answer.lasting
+        while not reading.whole:
+            reading.feed(connection.receive(deadline))
+        return reading.response(), reading.lasting
     finally:
-        answer.close()
+        reading.close()
 
 
 def _decoded(body: bytes, encoding: str, max_bytes: int) -> bytes:

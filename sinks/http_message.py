@@ -21,8 +21,11 @@ class HttpRequest(NamedTuple):
 
 
 class HttpResponse(NamedTuple):
-    """One whole answer, ours or an upstream's: then header names are in lower case, and the body is
-    decoded. Content-Length is the body's, and not among the headers that we send."""
+    """One whole answer, ours or an upstream's.
+
+    headers:  an upstream's have names in lower case; ours are without Content-Length.
+    body:     decoded.
+    """
 
     status: int
     headers: Mapping[str, str]

@@ -46,10 +46,8 @@ def create_app(settings: ShimSettings | None = None) -> Flask:
     named = () if settings.k_sink else routes  # a Broker routes to all of its own
 
     def events(environ: Environ, _: str) -> HttpResponse:
-        arguments = arguments_of(environ)
-
         def handle(incoming: Incoming, deadline: Deadline) -> Answer:
-            return shim.take(incoming, _only(arguments, named), deadline)
+            return shim.take(incoming, _only(arguments_of(environ), named), deadline)
 
         return sink.deliver(environ, receive, handle, callers.client)
 

@@ -5,8 +5,8 @@ sinks_errors_total{sink,stage,reason}    rejected and deferred events by where a
 sinks_handle_seconds{sink}               from the head of the request to the answer
 sinks_upstream_seconds{sink,upstream}    one call of a predictor, EventGate, subscriber or Broker
 sinks_in_flight{sink}                    events being worked on
-sinks_client_events_total{sink,client,outcome}  events of callers that are known by name; all
-                                         after the first 1000 names are `others`
+sinks_client_events_total{sink,client,outcome}  events of callers that are known by name; OIDC
+                                         subjects after the first 1000 are `(others)`
 sinks_resent_total{sink,upstream}        requests sent again, the first unanswered: maybe twice
 sinks_already_relayed_total{sink}        redelivered events that were not published again
 sinks_eventgate_avoided{sink,host}       1 while an EventGate stands behind the others
@@ -27,8 +27,6 @@ from sinks.reasons import Outcome, Reason, Stage
 
 # A predictor takes from 150 ms to 4 s; the last bounds are the deadlines of score and egress.
 _SECONDS: Final = (0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 140, 300)
-_MOST_CLIENTS: Final = 1000
-_OTHERS: Final = "others"
 
 
 class Telemetry:
@@ -68,7 +66,6 @@ class Telemetry:
         self._handle = handle.labels(sink)
         self._error_child = cache(self._errors_of)
         self._client_child = cache(partial(self._clients.labels, sink))
-        self._client_names: set[str] = set()
 
     def _register_rare(self) -> None:
         """What is not counted for every event."""
@@ -92,10 +89,13 @@ class Telemetry:
     def count(
         self, outcome: Outcome, seconds: float, error: SinkError | None, client: str | None = None
     ) -> None:
-        """Count one event that has been answered; client: who sent it, if that is known."""
+        """Count one event that has been answered.
+
+        client: label of who sent it, if that is known.
+        """
         self._events[outcome].inc()
         if client is not None:
-            self._client_child(self._counted_as(client), outcome).inc()
+            self._client_child(client, outcome).inc()
         self._handle.observe(seconds)
         if error is not None:
             self.failed(error)
@@ -130,14 +130,6 @@ class Telemetry:
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, ["sink", *labels], registry=self._registry)
-
-    def _counted_as(self, client: str) -> str:
-        """Where any subject of a cluster may call, their names are many: each series costs."""
-        if client not in self._client_names:
-            if len(self._client_names) >= _MOST_CLIENTS:
-                return _OTHERS
-            self._client_names.add(client)
-        return client
 
     def _errors_of(self, stage: Stage, reason: Reason) -> Counter:
         return self._errors.labels(self._sink, stage, reason)

@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException
 from sinks import cloudevent, log
 from sinks.admission import MAX_BYTES, Admission
 from sinks.answer import Answer
+from sinks.callers import Caller, Client
 from sinks.cloudevent import Event
 from sinks.deadline import Deadline
 from sinks.delivery_log import Identified, fields_of, log_failure
@@ -59,7 +60,7 @@ class Sink:
         environ: Environ,
         decode: Callable[[Mapping[str, str], bytes], T],
         handle: Callable[[T, Deadline], Answer],
-        caller: Callable[[str | None], str] | None = None,
+        caller: Caller | None = None,
         **known: Any,
     ) -> HttpResponse:
         """Return the answer to one delivery: decode, handle, and whatever they raise.
@@ -68,6 +69,7 @@ class Sink:
         known:   more fields for the log line.
         """
         begun = time.perf_counter()
+        client: Client | None = None
         decoded: T | None = None
         error: SinkError | None = None
         unforeseen: Exception | None = None
@@ -75,7 +77,8 @@ class Sink:
         try:
             deadline = deadline_of(environ, self._settings.event_deadline_seconds)
             if caller is not None:  # who may have to ask an issuer: that is the event's time too
-                known["client"] = caller(environ.get("HTTP_AUTHORIZATION"))
+                client = caller(environ.get("HTTP_AUTHORIZATION"))
+                known["client"] = client.name
             most = self._settings.max_body_bytes
             with self._admission.admitted(expected_bytes(environ, most)) as measured:
                 decoded = decode(headers, measured(body_of(environ, most, deadline)))
@@ -88,7 +91,7 @@ class Sink:
             response = failed(error, decoded.id if decoded else headers.get("ce-id"))
             outcome, reason = error.outcome, error.reason
         seconds = time.perf_counter() - begun
-        self.telemetry.count(outcome, seconds, error, known.get("client"))
+        self.telemetry.count(outcome, seconds, error, client.label if client else None)
         if error is not None or log.LOGGER.isEnabledFor(logging.DEBUG):
             known = {"ce_id": headers.get("ce-id"), **fields_of(decoded), **known}
             known |= {"outcome": outcome, "reason": reason, "duration_seconds": round(seconds, 6)}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -23,18 +22,13 @@ _MILLISECONDS = re.compile(r"-?\d{1,10}", re.ASCII)
 def headers_of(environ: Environ) -> dict[str, str]:
     """Return the lower-case headers that make an event: content type, `ce-` and trace ones."""
     headers = {
-        _header_name(key): value
+        key[5:].lower().replace("_", "-"): value
         for key, value in environ.items()
         if key.startswith(("HTTP_CE_", "HTTP_TRACE"))
     }
     if content_type := environ.get("CONTENT_TYPE"):
         headers["content-type"] = content_type
     return headers
-
-
-@lru_cache(maxsize=256)
-def _header_name(key: str) -> str:
-    return key[5:].lower().replace("_", "-")
 
 
 def arguments_of(environ: Environ) -> list[tuple[str, str]]:

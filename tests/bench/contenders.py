@@ -51,7 +51,7 @@ def server(
     if name == "granian":
         program = [str(programs / "granian")]
         command = granian_command(_APPS[role], port, in_flight=threads, program=program)
-        return Server(f"granian-{role}", command, port, {"MAX_IN_FLIGHT": str(threads), **ours})
+        return Server(f"granian-{role}", command, port, {**ours, "MAX_IN_FLIGHT": str(threads)})
     env = {
         "BENCH_ROLE": role,
         "BENCH_UPSTREAM": upstream + _CALLED[role],

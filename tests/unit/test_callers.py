@@ -9,7 +9,7 @@ import pytest
 from werkzeug.test import EnvironBuilder
 
 from sinks.answer import Answer
-from sinks.callers import Callers
+from sinks.callers import Callers, Client
 from sinks.deadline import Deadline
 from sinks.errors import Forbidden, Unauthenticated, Unavailable, error_document
 from sinks.incoming import Incoming, receive
@@ -17,6 +17,7 @@ from sinks.issuer import issuer_unavailable
 from sinks.issuer_keys import IssuerKeys
 from sinks.oidc import Oidc, PublicKey, public_key
 from sinks.shim_settings import ShimSettings
+from sinks.telemetry import Telemetry
 from sinks.tokens import Tokens
 from sinks.web import Sink
 from tests.issuer import AUDIENCE, SUBJECT, claims, signed, signing_key
@@ -60,7 +61,7 @@ def down() -> list[PublicKey]:
 )
 def test_client_with_a_known_token_is_its_name(tokens: Tokens, authorization: str) -> None:
     """A token in force names its client, however the header is spelt."""
-    assert Callers(tokens).client(authorization) == "changeprop"
+    assert Callers(tokens).client(authorization).name == "changeprop"
 
 
 @pytest.mark.parametrize("judge", [None, oidc()], ids=["tokens", "tokens and OIDC"])
@@ -103,7 +104,7 @@ def test_client_without_authorization_may_be_anonymous(tokens: Tokens) -> None:
         Callers(tokens, allow_anonymous=True),
         Callers(Tokens(None), oidc(), allow_anonymous=True),
     ):
-        assert callers.client(None) == "anonymous"
+        assert callers.client(None) == ("anonymous", "anonymous")
 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer x", f"Basic {TOKEN}"])
@@ -124,7 +125,38 @@ def test_client_with_tokens_and_oidc_is_known_by_either(
     tokens: Tokens, token: str, client: str
 ) -> None:
     """Both ways count side by side, so that callers can move from one to the other."""
-    assert Callers(tokens, oidc()).client(f"Bearer {token}") == client
+    assert Callers(tokens, oidc()).client(f"Bearer {token}") == (client, client)
+
+
+def test_client_subjects_without_end_are_few_labels_and_clients_of_the_file_keep_theirs(
+    tokens: Tokens,
+) -> None:
+    """Any subject of a cluster may call: the first 1000 are told apart, the rest counted as one."""
+
+    class AnySubject(Oidc):
+        def __init__(self) -> None:
+            pass
+
+        def client(self, token: str) -> str:
+            return token.partition(".")[0]
+
+    callers = Callers(tokens, AnySubject())
+    telemetry = Telemetry("http-shim", lambda: 0)
+    for number in [*range(10_000), 7]:
+        client = callers.client(f"Bearer subject-{number}.x.y")
+        assert client.name == f"subject-{number}"
+        telemetry.count("relayed", 0.1, None, client.label)
+    telemetry.count("relayed", 0.1, None, callers.client(f"Bearer {TOKEN}").label)
+
+    lines = telemetry.render().decode().splitlines()
+    counted = dict(
+        line.rsplit(" ", 1) for line in lines if line.startswith("sinks_client_events_total")
+    )
+    series = 'sinks_client_events_total{{client="{}",outcome="relayed",sink="http-shim"}}'
+    assert len(counted) == 1002
+    assert counted[series.format("subject-7")] == "2.0"
+    assert counted[series.format("(others)")] == "9000.0"
+    assert counted[series.format("changeprop")] == "1.0"
 
 
 @pytest.mark.parametrize("token", [TOKEN, DOTTED])
@@ -167,9 +199,9 @@ def test_time_of_asking_who_calls_is_the_events_own() -> None:
     """A slow issuer leaves less for all that follows, so that the answer is not too late."""
     left: list[float] = []
 
-    def slow(_: str | None) -> str:
+    def slow(_: str | None) -> Client:
         time.sleep(0.2)
-        return "changeprop"
+        return Client("changeprop", "changeprop")
 
     def handle(_: Incoming, deadline: Deadline) -> Answer:
         left.append(deadline.remaining())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import itertools
 import json
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -118,6 +119,36 @@ def test_error_document_unsafe_id_is_null() -> None:
     document = json.loads(error_document(error, "a b"))
 
     assert document["ce_id"] is None
+
+
+class Body(bytearray):
+    """What a weak reference can look for."""
+
+
+def test_let_go_errors_in_a_circle_free_what_their_functions_held() -> None:
+    """A library may raise what it has raised before: cause and context then lead back."""
+    bodies: list[weakref.ref[Body]] = []
+
+    def fail(cause: Exception | None) -> None:
+        body = Body(b"x")
+        bodies.append(weakref.ref(body))
+        raise ValueError("read") from cause
+
+    def failed(cause: Exception | None) -> Exception:
+        try:
+            fail(cause)
+        except ValueError as error:
+            return error
+        raise AssertionError
+
+    first = failed(None)
+    second, third = failed(first), failed(None)
+    first.__cause__ = second
+    second.__context__ = third
+
+    errors.let_go(second)
+
+    assert [reference() for reference in bodies] == [None, None, None]
 
 
 @pytest.mark.parametrize(
