@@ -1,7 +1,8 @@
 """`python -m tests.bench`: what an event costs, beside a bare callable and a naive app.
 
 Tables go to standard output, progress to standard error. Ends with 0; with 1 after an error, a loss
-or a duplicate, or if a limit is not kept; with 2 if it cannot be carried out.
+or a duplicate, or if a limit is not kept; with 2 if it cannot be carried out; with 128 and its
+number after a signal.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from sinks.local.processes import ROOT
 from tests import tools
@@ -40,13 +41,16 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "steps": by_step.stepped,
     "memory": memory.flat,
 }
+_ROUNDS: Final = 5
+_SECONDS: Final = 3.0
+_LEAST_MINUTES: Final = 10
 _DEFAULT: Final = ("scoring", "egress", "start", "steps")
 
 
 def main() -> int:
     arguments = _arguments()
     for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, lambda *_: sys.exit(2))  # nothing is left behind
+        signal.signal(each, _end)
     try:
         bench = Bench(
             _place(),
@@ -64,11 +68,15 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="of each contender; 5")
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each window; 3")
+    parser.add_argument("--rounds", type=int, default=_ROUNDS, help="of each contender; 5")
+    parser.add_argument("--seconds", type=float, default=_SECONDS, help="of each window; 3")
     parser.add_argument("--minutes", type=float, default=20.0, help="of the scenario memory; 20")
     parser.add_argument(
-        "--only", type=chosen, default=_DEFAULT, metavar="SCENARIO,...", help=", ".join(SCENARIOS)
+        "--only",
+        type=chosen,
+        default=_DEFAULT,
+        metavar="SCENARIO,...",
+        help=f"{_known()}; {','.join(_DEFAULT)}",
     )
     parser.add_argument(
         "--picture", type=Path, default=_PICTURE, help="of the scenario steps; docs/performance.svg"
@@ -79,7 +87,23 @@ def _arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if min(arguments.rounds, arguments.seconds, arguments.minutes) <= 0:
         parser.error("rounds, seconds and minutes have to be above 0")
+    if "memory" in arguments.only and arguments.minutes < _LEAST_MINUTES:
+        parser.error(f"memory takes at least {_LEAST_MINUTES} minutes: in fewer, warming up is all")
+    if not arguments.picture.absolute().parent.is_dir():
+        parser.error(f"there is no directory {arguments.picture.parent} for the picture")
+    of_its_own = (arguments.only, arguments.rounds, arguments.seconds)
+    if arguments.short and of_its_own != (_DEFAULT, _ROUNDS, _SECONDS):
+        parser.error("--short has a scenario, rounds and seconds of its own: leave these out")
     return arguments
+
+
+def _end(number: int, _: object) -> NoReturn:
+    print("ended by a signal; nothing is left behind", file=sys.stderr)
+    sys.exit(128 + number)
+
+
+def _known() -> str:
+    return f"all (but memory), {', '.join(SCENARIOS)}"
 
 
 def chosen(text: str) -> Sequence[str]:
@@ -88,7 +112,9 @@ def chosen(text: str) -> Sequence[str]:
         return [name for name in SCENARIOS if name != "memory"]
     names = text.split(",")
     if unknown := set(names) - SCENARIOS.keys():
-        raise argparse.ArgumentTypeError(f"unknown: {', '.join(sorted(unknown))}")
+        raise argparse.ArgumentTypeError(
+            f"unknown: {', '.join(sorted(unknown))}; there are {_known()}"
+        )
     return names
 
 

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -300,6 +301,32 @@ def test_unknown_scenario_is_refused_by_name() -> None:
     """A misspelt one would measure nothing."""
     with pytest.raises(argparse.ArgumentTypeError, match="scorin"):
         program.chosen("scorin,egress")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--only", "scorin"], "there are all (but memory), scoring, egress,"),
+        (["--short", "--rounds", "1"], "leave these out"),
+        (["--only", "memory", "--minutes", "9"], "at least 10 minutes"),
+        (["--rounds", "0"], "above 0"),
+        (["--picture", "/no/such/directory/x.svg"], "there is no directory /no/such/directory"),
+    ],
+)
+def test_arguments_that_would_measure_nothing_are_refused_before_anything_runs(
+    arguments: list[str],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """After half an hour it would be too late to say so."""
+    monkeypatch.setattr(sys, "argv", ["bench", *arguments])
+
+    with pytest.raises(SystemExit) as ended:
+        program.main()
+
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
 
 
 def test_servers_run_on_the_packages_of_the_image() -> None:
