@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import requests
@@ -17,6 +19,7 @@ from tests.e2e import subscribers
 from tests.e2e.api import Object, named
 from tests.e2e.channel import wait_complete
 from tests.e2e.cluster import Cluster, conditions
+from tests.e2e.endpoints import subsets
 from tests.e2e.eventing import EVENTING, SOURCES
 from tests.e2e.kubelet import Kubelet
 from tests.e2e.places import NODE
@@ -25,6 +28,7 @@ from tests.e2e.waiting import until
 _READY_SECONDS: Final = 90.0
 _SETTLED_SECONDS: Final = 60.0
 _CANARY_SECONDS: Final = 0.3
+_CONNECT_SECONDS: Final = 0.3
 _CANARY: Final = "test.canary"
 # What Knative has to have taken in before Pods start: SinkBindings change their templates.
 _TAKEN_IN: Final = (
@@ -108,7 +112,7 @@ def applied(cluster: Cluster, kubelet: Kubelet, overlay: Overlay, image: str) ->
 
 
 def rolled_out(it: Applied) -> None:
-    """Return once every Deployment runs as its template says.
+    """Return once every Deployment runs as its template says, and Services lead to its Pods.
 
     raises: AssertionError as soon as a Pod cannot run; TimeoutError.
     """
@@ -121,6 +125,24 @@ def rolled_out(it: Applied) -> None:
     log = it.kubelet.logs / "kubelet.log"
     what = f"the Deployments of {it.namespace} to be rolled out (errors are in {log})"
     until(is_complete, _READY_SECONDS, what, every=0.2)
+    # Here as in Kubernetes others put a Service's addresses in force, later than a Pod is ready.
+    pods = it.cluster.api.list("v1", "Pod", it.namespace)
+    for service in it.cluster.api.list("v1", "Service", it.namespace):
+        if service["spec"].get("selector") and subsets(service, pods):
+            address = service["spec"]["clusterIP"], service["spec"]["ports"][0]["port"]
+            led = f"{service['metadata']['name']} of {it.namespace} to lead to its Pods"
+            until(partial(_is_led_on, address), _READY_SECONDS, led, every=0.2)
+
+
+def _is_led_on(address: tuple[str, int]) -> bool:
+    """False while nothing stands behind an address: then it refuses."""
+    try:
+        socket.create_connection(address, _CONNECT_SECONDS).close()
+    except ConnectionRefusedError:
+        return False
+    except TimeoutError:  # a policy keeps us out, not the Service
+        pass
+    return True
 
 
 def _is_complete(deployment: Object) -> bool:
