@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from sinks import __version__
-from sinks.catalogue.command import streams, wikis_command
+from sinks.catalogue.command import streams
+from sinks.catalogue.wikis_command import wikis_command
 from sinks.compare.command import compare_command
 from sinks.contract.cli import contract
 from sinks.deadletters.command import deadletters

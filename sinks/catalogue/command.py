@@ -1,60 +1,56 @@
-"""`sinks streams` and `sinks wikis`: what the table of models says, and the table of wikis."""
+"""`sinks streams`: what the table of models says, to people, to Knative and to egress."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 import click
 
 from sinks import deployed, wikis
-from sinks.catalogue import event_types, markdown, wikitext
+from sinks.catalogue import egress_streams, event_policy, event_types, markdown, routings, wikitext
 from sinks.catalogue.line import Deployed
 from sinks.catalogue.page import Page
 from sinks.catalogue.streams import streams_page
-from sinks.contract.terminal import FINDINGS, OK, Terminal, ended, quiet_ends
-from sinks.deployed import InferenceService
-from sinks.models import ROWS
-from sinks.wiki_table import HEADING, changes, effects, missing, problems, source_of
-from sinks.wikis import Wiki
+from sinks.contract.terminal import quiet_ends
+from sinks.model_row import ModelRow
+from sinks.models import MODELS, ROWS
+from sinks.wiki_table import source_of
 
-# Of what is wrong, or of a row's wikis: a file that is no table is wrong in every line.
-_MOST_LINES: Final = 20
-_MAX_BYTES: Final = 4 * 1024 * 1024
-_STREAMS_HELP = """Print which row scores which changes, and the stream of its events.
+_HELP = """Print which row scores which changes, and the stream of its events.
 
-It is made from the table of models, the InferenceServices and the table of wikis; make streams
-writes all three formats where the project keeps them.
+It is made from the table of models, the Triggers, the InferenceServices and the table of wikis;
+make streams writes all formats where the project keeps them.
 
 \b
 Example:
   sinks streams --format wikitext >docs/streams.wiki
 """
-_WIKIS_HELP = """Compare FILE with the table of wikis, and replace that with --write.
+_RENDERERS: Final[Mapping[str, Callable[[Path], str]]] = {
+    "markdown": lambda triggers: markdown.render(_page(triggers)),
+    "wikitext": lambda triggers: wikitext.render(_page(triggers)),
+    "event-types": lambda _triggers: event_types.render(ROWS),
+    "event-policy": lambda _triggers: event_policy.render(ROWS),
+    "egress-streams": lambda triggers: egress_streams.render(
+        row.stream for row in _routed(triggers)
+    ),
+    "egress-test-streams": lambda triggers: egress_streams.render(
+        row.test_stream for row in _routed(triggers)
+    ),
+}
 
-FILE, or - for standard input, has the table's format: a comment that says `source: ... at
-<commit>`, the heading wiki_id, domain, group, language, and one line for each wiki, all with tabs.
 
-Exit code: 0 it can replace the table, or has; 1 it is no such table, or a row needs a wiki that it
-has not got; 2 a file cannot be read or written.
-
-\b
-Example:
-  sinks wikis new.tsv --write && make streams
-"""
-
-
-@click.command(help=_STREAMS_HELP)
+@click.command(help=_HELP)
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["markdown", "wikitext", "event-types"]),
+    type=click.Choice(list(_RENDERERS)),
     default="markdown",
     show_default=True,
-    help="A page in Markdown or for a wiki, or Knative EventTypes.",
+    help="A page in Markdown or for a wiki, Knative's EventTypes, its EventPolicy of who may reply,"
+    " or EGRESS_STREAMS of the rows that production routes, in either set of names.",
 )
 @click.option(
     "--triggers",
@@ -64,130 +60,21 @@ Example:
     help="What production routes; what it does not route yet is in optional/ below it.",
 )
 def streams(form: str, triggers: Path) -> None:
-    renderers: Mapping[str, Callable[[], str]] = {
-        "markdown": lambda: markdown.render(_page(triggers)),
-        "wikitext": lambda: wikitext.render(_page(triggers)),
-        "event-types": lambda: event_types.render(ROWS),
-    }
     with quiet_ends():
-        sys.stdout.write(renderers[form]())
+        sys.stdout.write(_RENDERERS[form](triggers))
 
 
 def _page(triggers: Path) -> Page:
-    """The page; a row's Trigger is in the file of its name."""
-    directories = {triggers: "triggers/", triggers / "optional": "triggers/optional/"}
-    routed = {
-        path.stem: shown
-        for directory, shown in directories.items()
-        for path in directory.glob("*.yaml")
-    }
     text = wikis.TABLE.read_text(encoding="utf-8")
-    services = Deployed(deployed.load("production"), deployed.load("staging"))
     return streams_page(
-        ROWS, services, wikis.parse(text), source_of(text) or "an unknown source", routed
+        ROWS,
+        Deployed(deployed.load("production"), deployed.load("staging")),
+        wikis.parse(text),
+        source_of(text) or "an unknown source",
+        routings.load(triggers, "triggers/")
+        | routings.load(triggers / "optional", "triggers/optional/"),
     )
 
 
-@click.command("wikis", help=_WIKIS_HELP)
-@click.argument("file", type=click.File("rb"), metavar="FILE")
-@click.option("--write", is_flag=True, help="Replace the table with FILE, byte for byte.")
-@click.option(
-    "--table",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    default=wikis.TABLE,
-    help="The table to compare with and to replace; without it, the one that is installed.",
-)
-def wikis_command(file: BinaryIO, write: bool, table: Path) -> None:
-    with quiet_ends():
-        content, before = _read(file, table)
-        terminal = Terminal()
-        found = _wrong_and_shown(terminal, before.decode(), content)
-        for line in found[:_MOST_LINES]:
-            terminal.line(f"error: {line}", fg="red")
-        if len(found) > _MOST_LINES:
-            terminal.line(f"error: and {len(found) - _MOST_LINES} more", fg="red")
-        if not found and write and content != before:
-            _replace(table, content)
-        terminal.line(_last_line(bool(found), content != before, write, table))
-    sys.exit(FINDINGS if found else OK)
-
-
-def _read(file: BinaryIO, table: Path) -> tuple[bytes, bytes]:
-    """Return the bytes of FILE and of the table, which is one."""
-    try:
-        content, before = file.read(_MAX_BYTES + 1), table.read_bytes()
-    except OSError as error:
-        raise ended(f"cannot read: {error.strerror}") from error
-    if len(content) > _MAX_BYTES:
-        raise ended(f"FILE is over {_MAX_BYTES} bytes")
-    if wrong := _wrong(before):
-        raise ended(f"{table} is no table of wikis: {wrong[0]}")
-    return content, before
-
-
-def _wrong(content: bytes) -> list[str]:
-    try:
-        return problems(content.decode())
-    except UnicodeDecodeError as error:
-        return [f"byte {error.start + 1} is not UTF-8"]
-
-
-def _wrong_and_shown(terminal: Terminal, before: str, content: bytes) -> list[str]:
-    """Return what is wrong with a table; if it is one, show what would change."""
-    if wrong := _wrong(content):
-        return wrong
-    text = content.decode()
-    old, new = wikis.parse(before), wikis.parse(text)
-    if source_of(before) != source_of(text):
-        terminal.line(f"source   {source_of(before)} -> {source_of(text)}")
-    for line in (*_changes(old, new), *_effects(old, new)):
-        terminal.line(line)
-    terminal.line(f"wikis    {len(old)} -> {len(new)}")
-    return missing(ROWS, _services(), new)
-
-
-def _changes(old: Mapping[str, Wiki], new: Mapping[str, Wiki]) -> Iterator[str]:
-    found = changes(old, new)
-    for word, some in (("added  ", found.added), ("removed", found.removed)):
-        for wiki in some:
-            yield f"{word}  {wiki.wiki_id} {wiki.domain} {wiki.group} {wiki.language}"
-    for before, after in found.changed:
-        differences = (
-            f"{name} {getattr(before, name)} -> {getattr(after, name)}"
-            for name in HEADING
-            if getattr(before, name) != getattr(after, name)
-        )
-        yield f"changed  {before.wiki_id} {', '.join(differences)}"
-
-
-def _effects(old: Mapping[str, Wiki], new: Mapping[str, Wiki]) -> Iterator[str]:
-    for effect in effects(ROWS, _services(), old, new):
-        for word, names in (("gains", effect.gained), ("loses", effect.lost)):
-            if names:
-                more = f" and {len(names) - _MOST_LINES} more" if len(names) > _MOST_LINES else ""
-                yield f"row      {effect.row} {word} {', '.join(names[:_MOST_LINES])}{more}"
-
-
-def _services() -> Mapping[str, InferenceService]:
-    """The InferenceServices of all environments."""
-    return {**deployed.load("staging"), **deployed.load("production")}
-
-
-def _replace(table: Path, content: bytes) -> None:
-    """Put the content in the table's place at once, so that nobody reads half of it."""
-    beside = table.with_name(f"{table.name}.new")
-    try:
-        beside.write_bytes(content)
-        beside.replace(table)
-    except OSError as error:
-        with suppress(OSError):
-            beside.unlink()
-        raise ended(f"cannot write {table}: {error.strerror}") from error
-
-
-def _last_line(wrong: bool, differs: bool, write: bool, table: Path) -> str:
-    if wrong:
-        return "nothing is written"
-    if not differs:
-        return "FILE is the table, byte for byte"
-    return f"{table} is replaced: now make streams" if write else "--write would replace the table"
+def _routed(triggers: Path) -> list[ModelRow]:
+    return [MODELS[name] for name in routings.load(triggers, "triggers/")]

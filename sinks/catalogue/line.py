@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sinks import inputs
 from sinks.catalogue.page import Table
+from sinks.catalogue.routings import Routing
 from sinks.deployed import InferenceService
 from sinks.model_row import ModelRow, Wanted, isvc_name
 from sinks.wiki_table import scored_wikis
@@ -42,11 +43,11 @@ def rows_table(
     rows: Iterable[ModelRow],
     deployed: Deployed,
     wikis: Mapping[str, Wiki],
-    triggers: Mapping[str, str],
+    routings: Mapping[str, Routing],
 ) -> Table:
     """Return the table: row, input, conditions, output and streams, one line for each row.
 
-    triggers:  row name -> where its Trigger is.
+    routings:  by row name.
     """
     return Table(
         _HEAD,
@@ -54,9 +55,9 @@ def rows_table(
             (
                 code(row.name),
                 predictor(row, deployed.production),
-                input_documents(row),
+                input_documents(row, routings.get(row.name)),
                 conditions(row, deployed.production, wikis),
-                code(triggers[row.name]) if row.name in triggers else "none",
+                code(routings[row.name].directory) if row.name in routings else "none",
                 code(row.output.schema),
                 code(row.stream),
                 code(row.test_stream),
@@ -91,15 +92,15 @@ def predictor(row: ModelRow, deployed: Mapping[str, InferenceService]) -> str:
     return f"{code(isvc_name(row, '<wiki>'))} in {_codes(sorted(namespaces))}"
 
 
-def input_documents(row: ModelRow) -> str:
-    """Return the schemas of the documents that the row reads, of any minor version."""
-    readers = inputs.load_readers(row.wanted.titles)
-    titles = (
-        f"{code(title)} {', '.join(f'{major}.x' for each, major in readers if each == title)}"
-        for title in row.wanted.titles
-    )
+def input_documents(row: ModelRow, routing: Routing | None) -> str:
+    """Return the schemas, of any minor version, that the row reads and its Trigger delivers."""
+    majors: dict[str, list[str]] = {}
+    for title, major in inputs.load_readers(row.wanted.titles):
+        if routing is None or routing.delivers(title, major):
+            majors.setdefault(title, []).append(f"{major}.x")
+    documents = ", ".join(f"{code(title)} {', '.join(each)}" for title, each in majors.items())
     whose = f": {code(row.wanted.model_name)}'s event" if row.wanted.model_name else ""
-    return f"{', '.join(titles)}{whose}"
+    return f"{documents}{whose}"
 
 
 def conditions(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from sinks.catalogue import consumers
 from sinks.catalogue.line import Deployed, rows_table, wikis_table
 from sinks.catalogue.page import Block, Heading, Items, Page, Paragraph, Table
+from sinks.catalogue.routings import Routing
 from sinks.model_row import ModelRow
 from sinks.wikis import Wiki
 
@@ -41,12 +42,12 @@ def streams_page(
     deployed: Deployed,
     wikis: Mapping[str, Wiki],
     source: str,
-    triggers: Mapping[str, str],
+    routings: Mapping[str, Routing],
 ) -> Page:
     """Return the page.
 
     source:    where the table of wikis is from.
-    triggers:  row name -> directory of its Trigger; other rows have none.
+    routings:  by row name; other rows have no Trigger.
     """
     return Page(
         "Streams",
@@ -54,11 +55,12 @@ def streams_page(
             Paragraph(
                 "Which changes of pages each row scores, and where its event is published. This"
                 " page is generated: `sinks streams` writes it from `sinks/models.py`,"
-                " `sinks/deployed.tsv` and `sinks/wikis.tsv`, and `make streams` refreshes"
-                " `docs/streams.md`, `docs/streams.wiki` for the wiki page LiftWing/Streams, and"
-                " the EventTypes."
+                " `triggers/`, `sinks/deployed.tsv` and `sinks/wikis.tsv`, and `make streams`"
+                " refreshes `docs/streams.md`, `docs/streams.wiki` for the wiki page"
+                " LiftWing/Streams, and in `manifests/` the EventTypes, the EventPolicy of"
+                " predictions and what egress may publish."
             ),
-            *_rows(rows_table(rows, deployed, wikis, triggers)),
+            *_rows(rows_table(rows, deployed, wikis, routings)),
             Heading("Wikis"),
             Paragraph(
                 f"There are {len(wikis)} open public wikis in `sinks/wikis.tsv`, made from"
@@ -78,13 +80,24 @@ def _rows(table: Table) -> tuple[Block, ...]:
         Paragraph(
             "A row runs where its Trigger is applied: those in `triggers/` are what production"
             " routes, those in `triggers/optional/` are not routed yet. None ever scores a canary,"
-            " an event of a private wiki, a revision whose content is hidden, or what is older than"
-            " `MAX_EVENT_AGE_SECONDS`, where that is set. The conditions are on the change's"
-            " `page_change_kind`, the page's namespace, whether it is a redirect, and the wiki; a"
-            " revision-create has no kind and is always of a wanted one. Inputs may be of any"
-            " minor version."
+            " an event of a private wiki, or a revision whose content is hidden; none that asks a"
+            " predictor scores what is older than `MAX_EVENT_AGE_SECONDS`, where that is set."
+            " The input is what the row reads and its Trigger delivers, of any minor version. The"
+            " conditions are on the change's `page_change_kind`, the page's namespace, whether it"
+            " is a redirect, and the wiki; a revision-create has no kind and is always of a wanted"
+            " one."
         ),
         table,
+        Items(
+            (
+                "Page changes come from the stream `mediawiki.page_change.v1`, revision-creates"
+                " from `mediawiki.revision-create`. Rows that read both take either: feed one of"
+                " the two, or each revision is scored twice.",
+                "The predictor of `revise-tone-task-generator` can publish by itself: apply that"
+                " Trigger only where its own emission has been switched off (its deployment"
+                " without `EVENTGATE_URL` and `USE_CACHE`).",
+            )
+        ),
         Paragraph(
             "Where rows share a stream, the keys of `scores`, the `model_name` of"
             " `predicted_classification` or the prefixes in `weighted_tags` tell whose event it is."

@@ -16,6 +16,9 @@ KEPT = {
     "markdown": "docs/streams.md",
     "wikitext": "docs/streams.wiki",
     "event-types": "manifests/components/eventing/event-types.yaml",
+    "event-policy": "manifests/components/authentication/predictions.yaml",
+    "egress-streams": "manifests/components/production-streams/egress-streams.txt",
+    "egress-test-streams": "manifests/overlays/staging-a/values/egress-streams.txt",
 }
 
 

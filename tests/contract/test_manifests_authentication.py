@@ -137,7 +137,7 @@ def test_authentication_knows_senders_by_the_service_accounts_that_knative_makes
     assert named == {
         "page-changes": [OF_BINDING.format("http-shim")],
         "predictions": [OF_BINDING.format("deadletter-sink"), *rows],
-    }, "each row's line in manifests/components/authentication/predictions.yaml, in order"
+    }
     assert max(len(each) for names in named.values() for each in names) <= 63
 
 

@@ -12,6 +12,7 @@ from sinks.local.processes import ROOT
 from tests.manifests import SETTINGS, container_of, data_of, generated, of_kind, overlay, pod_of
 
 PAGE: Final = (ROOT / "docs" / "helm.md").read_text(encoding="utf-8")
+FROM_A_FILE: Final = re.findall(r"--set-file sinks\.([a-z-]+)\.env\.([A-Z_]+)=(\S+)", PAGE)
 VALUES: Final[dict[str, Any]] = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)[0])
 
 
@@ -36,7 +37,12 @@ def test_helm_page_carries_the_values_of_production(sink: str) -> None:
     said = VALUES["sinks"][sink]
 
     config = generated(objects, "ConfigMap", sink)["metadata"]["name"]
-    assert said["env"] == data_of(objects, "ConfigMap", config)
+    files = {
+        name: (ROOT / path).read_text(encoding="utf-8")
+        for of, name, path in FROM_A_FILE
+        if of == sink
+    }
+    assert said["env"] | files == data_of(objects, "ConfigMap", config)
     assert container_of(deployment)["command"][-1] == f"{said['app']}:create_app()"
     assert pod_of(deployment)["terminationGracePeriodSeconds"] == said["grace_seconds"]
     if scaled is None:

@@ -21,7 +21,13 @@ PIECES = ROOT / "tests" / "data" / "new_model"
 COPIED = ("sinks", "triggers", "tests", "docs", "manifests")
 COPIED_FILES = ("gunicorn.conf.py", "pyproject.toml", "Makefile")
 LISTED = f"  - {NAME}.yaml\n"
-MADE = ("docs/streams.md", "docs/streams.wiki", "manifests/components/eventing/event-types.yaml")
+MADE = (
+    ("docs/streams.md", (NAME, STREAM)),
+    ("docs/streams.wiki", (NAME, STREAM)),
+    ("manifests/components/eventing/event-types.yaml", (NAME, STREAM)),
+    ("manifests/components/authentication/predictions.yaml", (NAME,)),
+    ("manifests/components/production-streams/egress-streams.txt", (STREAM,)),
+)
 OF_THE_ROW = ("tests/contract/test_rows.py", "tests/unit/test_triggers.py")
 # All that is said of every row, or counts rows, Triggers, streams or what an edit makes.
 OF_ALL_ROWS = (
@@ -33,6 +39,11 @@ OF_ALL_ROWS = (
     "tests/unit/test_wikis_command.py::test_effects_of_a_new_wikipedia_are_on_rows_that_take_all",
     "tests/unit/test_wikis_command.py::test_effects_of_a_removed_wiki_are_on_rows_that_scored_it",
     "tests/contract/test_generated_files.py",
+    "tests/contract/test_manifests_values.py::test_streams_that_may_be_published_to_are_those_of_the"
+    "_routed_rows",
+    "tests/contract/test_manifests_authentication.py::test_authentication_knows_senders_by_the"
+    "_service_accounts_that_knative_makes",
+    "tests/contract/test_manifests_helm.py",
     "tests/contract/test_http_shim.py::test_edit_through_all_sinks_is_published_once_for_each_model",
     "tests/contract/test_http_shim.py::test_predictor_that_fails_once_is_repeated_alone_and_nothing"
     "_is_published_twice",
@@ -142,10 +153,11 @@ def test_new_row_with_trigger_and_two_files_runs_end_to_end(complete: Path, tmp_
     assert [NAME, "1", STREAM] in shown
 
 
-@pytest.mark.parametrize("document", MADE)
-def test_documents_made_anew_name_the_new_row_and_its_stream(complete: Path, document: str) -> None:
-    """Readers of the table of streams, and users of the Broker, learn of the model."""
+@pytest.mark.parametrize(("document", "named"), MADE)
+def test_documents_made_anew_name_the_new_row_or_its_stream(
+    complete: Path, document: str, named: tuple[str, ...]
+) -> None:
+    """Readers of the table of streams, users of the Broker, and egress learn of the model."""
     text = (complete / document).read_text(encoding="utf-8")
 
-    assert NAME in text
-    assert STREAM in text
+    assert all(name in text for name in named)

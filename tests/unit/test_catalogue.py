@@ -13,9 +13,16 @@ import yaml
 
 from sinks import deployed, inputs, wikis
 from sinks.catalogue import consumers, event_types, markdown, wikitext
-from sinks.catalogue.line import Deployed, conditions, input_documents, predictor, rows_table
+from sinks.catalogue.line import (
+    Deployed,
+    conditions,
+    input_documents,
+    predictor,
+    rows_table,
+)
 from sinks.catalogue.line import wikis_table as listed_wikis
 from sinks.catalogue.page import Block, Heading, Items, Page, Paragraph, Table
+from sinks.catalogue.routings import Routing
 from sinks.catalogue.streams import streams_page
 from sinks.deployed import InferenceService
 from sinks.local.eventgate_topics import TOPIC_PREFIX
@@ -25,6 +32,7 @@ from sinks.output import build_meta
 from sinks.prediction import Prediction
 from sinks.shim_settings import ShimSettings
 from sinks.telemetry import Telemetry
+from sinks.trigger_lint.conditions import conditions as trigger_conditions
 from sinks.wiki_table import scored_wikis
 from sinks.wikis import Wiki
 from tests.factories import DATA
@@ -33,8 +41,8 @@ from tests.sixteen import SIXTEEN
 WIKIS = wikis.load()
 WIKIPEDIAS = wikis.TABLE.read_text(encoding="utf-8").count("\twikipedia\t")
 DEPLOYED = Deployed(deployed.load("production"), deployed.load("staging"))
-TRIGGERS = {row.name: "triggers/" for row in ROWS}
-PAGE = streams_page(ROWS, DEPLOYED, WIKIS, "a table at 0123456", TRIGGERS)
+ROUTINGS = {row.name: Routing("triggers/", ()) for row in ROWS}
+PAGE = streams_page(ROWS, DEPLOYED, WIKIS, "a table at 0123456", ROUTINGS)
 # What kubectl takes as the name of an object, and Knative for its EventTypes.
 DNS_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 SPEC_MEMBERS = {"type", "source", "schema", "description", "reference"}
@@ -267,7 +275,38 @@ def test_predictor_of_row_is_its_service_and_namespace(name: str, expected: str)
 )
 def test_input_documents_are_titles_with_their_majors(name: str, expected: str) -> None:
     """What a row reads is told with every major version that has a reader."""
-    told = input_documents(MODELS[name])
+    told = input_documents(MODELS[name], None)
+
+    assert told == expected
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        pytest.param(
+            [{"exact": {"type": "org.wikimedia.mediawiki.page.change.v1", "wikiid": "enwiki"}}],
+            "`mediawiki/page/change` 1.x",
+            id="one",
+        ),
+        pytest.param(
+            [{"any": [{"prefix": {"type": "org.wikimedia.mediawiki.revision.create."}}]}],
+            "`mediawiki/revision/create` 1.x, 2.x",
+            id="two-majors",
+        ),
+        pytest.param(
+            [{"exact": {"wikiid": "enwiki"}}],
+            "`mediawiki/page/change` 1.x, `mediawiki/revision/create` 1.x, 2.x",
+            id="of-any-type",
+        ),
+    ],
+)
+def test_input_documents_are_those_that_the_trigger_delivers(
+    filters: list[Any], expected: str
+) -> None:
+    """What a row could read and never gets is not told as its input."""
+    routing = Routing("triggers/", tuple(trigger_conditions({"filters": filters})))
+
+    told = input_documents(MODELS["drafttopic"], routing)
 
     assert told == expected
 
@@ -334,7 +373,7 @@ def test_wikis_table_lists_rows_whose_wikis_are_no_group() -> None:
 
 def test_rows_table_has_each_row_with_its_schema_and_streams() -> None:
     """One line for each row, in the table's order."""
-    table = rows_table(ROWS, DEPLOYED, WIKIS, TRIGGERS)
+    table = rows_table(ROWS, DEPLOYED, WIKIS, ROUTINGS)
 
     assert [(row[0], *row[4:]) for row in table.rows] == [
         (

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sinks import deployed, wikis
-from sinks.catalogue.command import wikis_command
+from sinks.catalogue.wikis_command import wikis_command
 from sinks.models import MODELS
 from sinks.wiki_table import Changes, Effect, changes, effects, missing, problems, source_of
 from sinks.wikis import Wiki

@@ -1,0 +1,42 @@
+"""The Triggers of rows, as far as they are told: where each is, and which types it looks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from sinks.envelope import event_type
+from sinks.models import MODELS
+from sinks.trigger_lint.conditions import Condition, conditions
+from sinks.triggers import files
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """A row's Trigger.
+
+    directory:   where it is, as it is shown.
+    conditions:  of its filters, none of them negated.
+    """
+
+    directory: str
+    conditions: Sequence[Condition]
+
+    def delivers(self, title: str, major: int) -> bool:
+        """Return whether it looks for events of this type, or at no type at all."""
+        types = [each for each in self.conditions if each.attribute == "type"]
+        return not types or any(each.holds(event_type(title, major)) for each in types)
+
+
+def load(directory: Path, shown: str) -> dict[str, Routing]:
+    """Return the rows with a Trigger there by name; a row's Trigger is in the file of its name."""
+    return {
+        path.stem: Routing(
+            shown, tuple(conditions(yaml.safe_load(path.read_text(encoding="utf-8"))["spec"]))
+        )
+        for path in files(directory)
+        if path.stem in MODELS
+    }
