@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-# What the schemas of the events allow for a probability; a float, because most are compared to it.
-_MAX_NUMBER = float(2**53 - 1)
 _NUMBERS = (float, int)
+# fastText's sums in 32 bits come out this far beyond 1, and others are 1 minus such a sum.
+_ROUNDING = 1e-4
+_LEAST, _MOST = -_ROUNDING, 1 + _ROUNDING
 
 
 class Prediction(NamedTuple):
@@ -28,10 +29,10 @@ class WrongShape(ValueError):
     """The predictor's answer is not what its contract says; the text names the place."""
 
 
-def are_numbers(values: Iterable[object]) -> bool:
-    """No booleans, which Python counts among the integers, and none that JSON cannot carry on."""
+def are_probabilities(values: Iterable[object]) -> bool:
+    """Numbers of 0 to 1, but for rounding; no booleans, which Python counts among the integers."""
     for value in values:
-        if type(value) not in _NUMBERS or not -_MAX_NUMBER <= value <= _MAX_NUMBER:  # type: ignore[operator]  # checked by type()
+        if type(value) not in _NUMBERS or not _LEAST <= value <= _MOST:  # type: ignore[operator]  # checked by type()
             return False
     return True
 
@@ -48,8 +49,8 @@ def results(answer: Any, name: str) -> Mapping[str, float]:
         raise WrongShape(f"prediction, results, {name} or score is missing") from None
     if not isinstance(found, list) or not all(isinstance(key, str) and key for key in scores):
         raise WrongShape(f"results is not a list of objects whose {name} is a name")
-    if not are_numbers(scores.values()):
-        raise WrongShape("a score is not a number")
+    if not are_probabilities(scores.values()):
+        raise WrongShape("a score is not a number of 0 to 1")
     if len(scores) != len(found):
         raise WrongShape(f"a {name} is there twice")
     return scores

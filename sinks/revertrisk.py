@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from sinks.page_change import PageChange
-from sinks.prediction import Prediction, WrongShape, are_numbers, check_revision, version_of
+from sinks.prediction import Prediction, WrongShape, are_probabilities, check_revision, version_of
 from sinks.wikis import WIKIPEDIA, Wiki
 
 
@@ -36,8 +36,8 @@ def prediction(answer: Any, change: PageChange, model: str) -> Prediction:
         raise WrongShape("output, prediction or probabilities is missing") from None
     if not isinstance(decided, bool):
         raise WrongShape("prediction is not a boolean")
-    if not isinstance(probability, dict) or not are_numbers(probability.values()):
-        raise WrongShape("probabilities is not an object of numbers")
+    if not isinstance(probability, dict) or not are_probabilities(probability.values()):
+        raise WrongShape("probabilities is not an object of numbers of 0 to 1")
     if set(probability) != {"true", "false"}:
         raise WrongShape("probabilities is not of true and false")
     label = "true" if decided else "false"

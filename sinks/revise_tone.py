@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from sinks.page_change import PageChange
-from sinks.prediction import Prediction, WrongShape, are_numbers, check_revision
+from sinks.prediction import Prediction, WrongShape, are_probabilities, check_revision
 from sinks.wikis import Wiki
 
 _TAG = "exists"
@@ -35,7 +35,7 @@ def prediction(answer: Any, change: PageChange, model: str) -> Prediction:
         scores = [paragraph["score"] for paragraph in found]
     except (KeyError, TypeError):
         raise WrongShape("predictions or score is missing") from None
-    if not isinstance(found, list) or not are_numbers(scores):
+    if not isinstance(found, list) or not are_probabilities(scores):
         raise WrongShape("predictions is not a list of objects with a score")
     if not all(0 <= score <= 1 for score in scores):
         raise WrongShape("a score is not in 0..1")

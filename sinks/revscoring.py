@@ -9,7 +9,7 @@ import re
 from typing import Any, Literal
 
 from sinks.page_change import PageChange
-from sinks.prediction import Prediction, WrongShape, are_numbers
+from sinks.prediction import Prediction, WrongShape, are_probabilities
 from sinks.wikis import Wiki
 
 # boolean: true or false; single: one label; list: any number of labels.
@@ -38,9 +38,12 @@ def prediction(answer: Any, change: PageChange, model: str, labels: Labels) -> P
         raise WrongShape("wiki, models, scores, revision, model or score is missing") from None
     if not isinstance(version, str):
         raise WrongShape("the model version is not a string")
-    if not isinstance(probability, dict) or not are_numbers(probability.values()):
-        raise WrongShape("probability is not an object of numbers")
-    return Prediction(model, version, _labels(decided, labels), probability)
+    if not isinstance(probability, dict) or not are_probabilities(probability.values()):
+        raise WrongShape("probability is not an object of numbers of 0 to 1")
+    known = _labels(decided, labels)
+    if not probability.keys() >= {*known}:
+        raise WrongShape("prediction is of a label that has no probability")
+    return Prediction(model, version, known, probability)
 
 
 def _labels(decided: object, labels: Labels) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ import pytest
 from fastapi import HTTPException
 from kserve.errors import InvalidInput, ModelNotReady
 
-from sinks import cloudevent, deployed, inputs, log, score_sink, wikis
+from sinks import cloudevent, deployed, inputs, log, score_sink, weighted_tags, wikis
 from sinks.answer import Answer
 from sinks.cloudevent import Event, Mode
 from sinks.deadline import Deadline
@@ -199,6 +199,31 @@ def has_trouble(isvc: str, question: Mapping[str, Any]) -> bool:
 OUTPUTS = {row.output.schema: output_schema(row.output.title, row.output.version) for row in ROWS}
 SECOND = {name: second_judge(schema.definition) for name, schema in OUTPUTS.items()}
 UTC_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:[0-5]\d(\.\d{1,9})?Z")
+# What a score or tags tell of a change -> where that stands in a change, and in a revision-create.
+OF_CHANGE = {
+    "dt": "dt",
+    "database": "wiki_id",
+    "page_id": "page.page_id",
+    "page_title": "page.page_title",
+    "page_namespace": "page.namespace_id",
+    "page_is_redirect": "page.is_redirect",
+    "rev_id": "revision.rev_id",
+    "rev_parent_id": "revision.rev_parent_id",
+    "rev_timestamp": "revision.rev_dt",
+    "performer.user_text": "performer.user_text",
+    "performer.user_groups": "performer.groups",
+    "performer.user_is_bot": "performer.is_bot",
+    "performer.user_id": "performer.user_id",
+    "performer.user_edit_count": "performer.edit_count",
+    "performer.user_registration_dt": "performer.registration_dt",
+}
+OF_CREATION = {place: place for place in OF_CHANGE} | {"dt": "rev_timestamp"}
+OF_TAGS = ("dt", "wiki_id", "page.page_id", "page.page_title", "page.namespace_id")
+GROUPS = {
+    "article-country-tags": "classification.prediction.articlecountry",
+    "revise-tone-task-generator": "recommendation.tone",
+}
+MISSING = object()
 # Never published, wherever they are.
 NEVER = {"content_slots", "revert", "wikibase_item_id", "first_edit_dt", "edit_global_count"}
 SECOND_OPINION_EVERY = 10  # documents: it is slow
@@ -296,6 +321,11 @@ def judge_reply(reply: Event, event: Event, row: ModelRow) -> None:
     if row.output.title in TAGS.wanted.titles:
         made = {"$schema": output["$schema"], "meta": output["meta"]}
         judge_copy(output, {**event.data, **made}, schema.definition, hidden_places(event.data))
+    elif row.output is weighted_tags.OUTPUT:
+        judge_told(output, event.data, {place: place for place in OF_TAGS})
+        judge_tags(output["weighted_tags"], event.data, row)
+    else:
+        judge_told(output, event.data, OF_CREATION if "database" in event.data else OF_CHANGE)
 
 
 def judge_members(value: Any, schema: Mapping[str, Any], pointer: str) -> None:
@@ -361,6 +391,40 @@ def hidden_places(document: Mapping[str, Any]) -> set[str]:
     }
     hidden = {place for flag in places if now.get(flag) is False for place in places[flag]}
     return hidden | {places[flag][-1] for flag in places if before.get(flag) is False}
+
+
+def judge_told(
+    output: Mapping[str, Any], document: Mapping[str, Any], places: Mapping[str, str]
+) -> None:
+    """What the change has in these places stands in the output, and nothing else does."""
+    hidden = document.get("revision", {}).get("is_editor_visible") is False
+    for place, origin in places.items():
+        value = at(document, origin)
+        if value is MISSING or (hidden and place.startswith("performer.")):
+            assert at(output, place) is MISSING, f"{place} is made up"
+        elif at(output, place) != value:
+            assert instant(at(output, place)) == instant(value), f"{place} is another"
+
+
+def at(document: Any, place: str) -> Any:
+    """Return what stands at a place, members with dots between; or MISSING."""
+    for name in place.split("."):
+        if not isinstance(document, dict) or name not in document:
+            return MISSING
+        document = document[name]
+    return document
+
+
+def judge_tags(tags: Mapping[str, Any], document: Mapping[str, Any], row: ModelRow) -> None:
+    """One group of tags, the row's, is set or cleared; for countries as their prediction says."""
+    ((what, groups),) = tags.items()
+    assert what in ("set", "clear")
+    assert [*groups] == [GROUPS[row.name]]
+    if row is TAGS:
+        said = document["predicted_classification"]
+        scores = {label: said["probabilities"][label] for label in said["predictions"]}
+        tagged = groups[GROUPS[row.name]] if what == "set" else []
+        assert {each["tag"]: each["score"] for each in tagged} == scores
 
 
 def judge_copy(

@@ -715,6 +715,14 @@ def test_outlink_bad_request_is_400(server: Server, members: dict[str, Any]) -> 
     is_error(answer, 400, "error", "")
 
 
+@pytest.mark.parametrize("lang", ["zh_yue", "nowhere", "en.wikipedia.org"])
+def test_outlink_host_that_is_not_there_is_500(server: Server, lang: str) -> None:
+    """`lang` is taken for a part of a host name, and found wrong only when that is asked."""
+    answer = server.predict(OUTLINK, {"page_id": 7, "lang": lang, "revision_id": NEAR})
+
+    is_error(answer, 500, "error", "Failed to ")
+
+
 @pytest.mark.parametrize("rev_id", [10000, 10999])
 def test_outlink_null_range_has_all_topics_without_numbers(server: Server, rev_id: int) -> None:
     """The right shape without numbers, whatever the threshold."""
@@ -828,6 +836,8 @@ def test_country_wrong_shape_title_is_200_without_a_prediction(server: Server) -
         ({"lang": None}, 400, "The parameter lang is required."),
         ({"lang": ""}, 400, "The parameter lang is required."),
         ({"lang": "enwiki"}, 400, ""),
+        ({"lang": "zh_yue"}, 500, "Failed to "),
+        ({"lang": "nowhere"}, 500, "Failed to "),
     ],
     ids=str,
 )
@@ -921,6 +931,17 @@ def test_revertrisk_bad_request_is_400(
     answer = server.predict(isvc, {**GOOD[isvc], **members})
 
     is_error(answer, 400, member, prefix)
+
+
+@pytest.mark.parametrize("isvc", [AGNOSTIC, MULTILINGUAL])
+@pytest.mark.parametrize("lang", ["vro", "rup"])
+def test_revertrisk_language_whose_host_has_another_name_is_500(
+    server: Server, isvc: str, lang: str
+) -> None:
+    """The server knows these languages, and not the hosts of their Wikipedias."""
+    answer = server.predict(isvc, {"rev_id": NEAR, "lang": lang})
+
+    is_error(answer, 500, "error", "Failed to ")
 
 
 @pytest.mark.parametrize(

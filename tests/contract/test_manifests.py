@@ -33,6 +33,7 @@ def named_in(kustomization: Path) -> set[Path]:
     names += [each["path"] for each in content.get("patches", []) if "path" in each]
     for generator in content.get("configMapGenerator", []):
         names += generator.get("envs", [])
+        names += [each.rpartition("=")[2] for each in generator.get("files", [])]
     return {(kustomization.parent / name).resolve() for name in names}
 
 

@@ -596,7 +596,7 @@ SAID: dict[str, tuple[Any, tuple[str, ...]]] = {
 def test_prediction_revscoring_row_reads_its_own_kind_of_labels(row: ModelRow, kind: str) -> None:
     """One label, any number of them, or yes and no: a row takes no other kind for its own."""
     said, labels = SAID[kind]
-    wiki, probability = HOME[row.name], {"x": 0.5}
+    wiki, probability = HOME[row.name], dict.fromkeys(labels, 0.5)
     score = {"prediction": said, "probability": probability}
     answer = {
         wiki: {

@@ -86,7 +86,7 @@ def test_prediction_wrong_wiki_db_does_not_matter() -> None:
         pytest.param({"output": {"probabilities": {"maybe": 0.1}}}, id="three-probabilities"),
         *(
             pytest.param({"output": {"probabilities": {"true": value}}}, id=f"true-{value!r}")
-            for value in (True, "0.25", [0.25], float("nan"), float("inf"), 2**53, 1e300)
+            for value in (True, "0.25", [0.25], float("nan"), float("inf"), 1.5, -1, 1e300)
         ),
         pytest.param({"model_name": None}, id="name-absent"),
         pytest.param({"model_name": "revertrisk-multilingual"}, id="other-model"),

@@ -12,7 +12,8 @@
 | absent, empty, no text  | 400 `error` "The parameter title is required."                    |
 | anything else           | 200, one to three countries, or for a third of the titles none    |
 
-`lang`: absent or empty 400 `error` "The parameter lang is required."; ending in `wiki` 400 `error`.
+`lang`: absent or empty 400 `error` "The parameter lang is required."; ending in `wiki` 400 `error`;
+not the first label of a Wikipedia's host name 500 `error` "Failed to ...".
 
 source: machinelearning-liftwing-inference-services article_country.
 """
@@ -29,6 +30,7 @@ from kserve.errors import (
     ModelNotReady,
 )
 
+from sinks.local.samples import hosts
 from sinks.local.samples.ranges import share
 
 VERSION: Final = "1"
@@ -53,6 +55,7 @@ def answer(isvc: str, request: Mapping[str, Any]) -> dict[str, Any]:
     lang, title = required(request, "lang"), required(request, "title")
     if lang.endswith("wiki"):
         raise InvalidInput("Expected lang without the suffix wiki")
+    hosts.check(lang)
     for prefix, (error, text) in ERRORS.items():
         if title.startswith(prefix):
             raise error(text.format(isvc=isvc, title=title))

@@ -18,6 +18,7 @@
 
 Of the other members: `page_id` and `page_title` both or neither, neither `lang` nor `wiki_id`, a
 `wiki_id` that is no Wikipedia's, or a `threshold` without a fraction part (0 for 0.0): 400 `error`.
+`lang` that is not the first label of a Wikipedia's host name: 500 `error`. `debug` does nothing.
 One revision in eight or so has a topic with a score just above 1, as fastText gives it.
 
 source: machinelearning-liftwing-inference-services outlink_topic_model.
@@ -32,7 +33,7 @@ from fastapi import HTTPException
 from kserve.errors import InferenceError, InvalidInput
 
 from sinks import wikis
-from sinks.local.samples import ranges
+from sinks.local.samples import hosts, ranges
 from sinks.local.samples.revscoring import TOPICS
 
 MISSING_TITLE: Final = range(12000, 13000)
@@ -84,14 +85,16 @@ def answer(isvc: str, request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def host_label(request: Mapping[str, Any]) -> str:
-    """Return the first label of the wiki's host name; `lang` is one already. raises: InvalidInput.
+    """Return the first label of the wiki's host name; `lang` is one already.
 
+    raises: InvalidInput, InferenceError.
     testwiki and test2wiki are not in the server's table: only `lang` names them.
     """
     lang = request.get("lang")
     if lang is not None:
         if not isinstance(lang, str) or not lang:
             raise InvalidInput('Expected "lang" to be a string')
+        hosts.check(lang)
         return lang
     wiki_id = request.get("wiki_id")
     if not isinstance(wiki_id, str):

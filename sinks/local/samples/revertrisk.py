@@ -15,9 +15,10 @@
 | any other               | 200, the prediction                                                  |
 
 `lang`: absent or empty 400 `error` "The parameter lang is required."; ending in `wiki`, or not the
-language of a Wikipedia ("lang 'xx' does not exist ..."), 400 `detail`. The language-agnostic model
-also takes up to 20 `instances` of one language: its answer has `predictions`, and `errors` if some
-(not all, which is a 422) cannot be scored; ids from 8000 to 9999 are nothing special there.
+language of a Wikipedia ("lang 'xx' does not exist ..."), 400 `detail`; `vro` or `rup`, whose hosts
+have other names that the server does not know, 500 `error`. The language-agnostic model also takes
+up to 20 `instances` of one language: its answer has `predictions`, and `errors` if some (not all,
+which is a 422) cannot be scored; ids from 8000 to 9999 are nothing special there.
 
 | rev_id                  | Wikidata, which has no `lang` and no `wiki_db`                       |
 |-------------------------|----------------------------------------------------------------------|
@@ -38,7 +39,7 @@ from fastapi import HTTPException
 from kserve.errors import InferenceError, InvalidInput
 
 from sinks import wikis
-from sinks.local.samples import ranges
+from sinks.local.samples import hosts, ranges
 
 BATCHES: Final = "revertrisk-language-agnostic"
 ITEMS: Final = "revertrisk-wikidata"
@@ -48,6 +49,7 @@ MAX_INSTANCES: Final = 20
 LANGUAGES: Final = {w.language for w in wikis.load().values() if w.group == wikis.WIKIPEDIA} | {
     "test"
 }
+HOSTLESS: Final = {"vro", "rup"}
 CODES: Final[Mapping[range, str]] = {
     ranges.UNKNOWN_REVISION: "revision_missing",
     ranges.HIDDEN: "revision_info_deleted",
@@ -117,7 +119,7 @@ def batch_answer(isvc: str, instances: object) -> dict[str, Any]:
 
 
 def revision_of(request: Mapping[str, Any]) -> tuple[int, str]:
-    """Return `rev_id` and `lang`. raises: InvalidInput, HTTPException."""
+    """Return `rev_id` and `lang`. raises: InvalidInput, HTTPException, InferenceError."""
     lang, rev_id = request.get("lang"), request.get("rev_id")
     if not isinstance(lang, str) or not lang:
         raise InvalidInput("The parameter lang is required.")
@@ -127,6 +129,8 @@ def revision_of(request: Mapping[str, Any]) -> tuple[int, str]:
         raise HTTPException(400, "Expected lang without the suffix wiki")
     if lang not in LANGUAGES:
         raise HTTPException(400, f"lang '{lang}' does not exist among the sample's Wikipedias.")
+    if lang in HOSTLESS:
+        hosts.check(lang)
     return rev_id, lang
 
 

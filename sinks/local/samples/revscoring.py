@@ -16,6 +16,8 @@
 | absent, not an integer  | 400 `error` 'Expected "rev_id" ...'                                   |
 | any other               | 200, the score                                                        |
 
+`extended_output` does nothing.
+
 source: machinelearning-liftwing-inference-services revscoring_model; kserve 0.21 kserve/errors.py.
 """
 
