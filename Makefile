@@ -69,12 +69,7 @@ check: lint type test ## what has to pass before a commit
 
 .PHONY: streams
 streams: .venv/ready ## regenerate what the table of models says in docs/streams.* and in manifests/
-	$(BIN)/python -m sinks streams --format markdown > docs/streams.md
-	$(BIN)/python -m sinks streams --format wikitext > docs/streams.wiki
-	$(BIN)/python -m sinks streams --format event-types > manifests/components/eventing/event-types.yaml
-	$(BIN)/python -m sinks streams --format event-policy > manifests/components/authentication/predictions.yaml
-	$(BIN)/python -m sinks streams --format egress-streams > manifests/components/production-streams/egress-streams.txt
-	$(BIN)/python -m sinks streams --format egress-test-streams > manifests/overlays/staging-a/values/egress-streams.txt
+	@$(BIN)/python -m sinks streams --write
 
 .PHONY: requirements
 requirements: .venv/ready ## pin requirements*.in into requirements*.txt with hashes

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from sinks.page_change import PageChange
-from sinks.prediction import Prediction, WrongShape, results, version_of
+from sinks.prediction import Prediction, results, version_of
 from sinks.wikis import Wiki
 
 
@@ -23,9 +23,7 @@ def request(change: PageChange, wiki: Wiki) -> dict[str, Any]:
 def prediction(answer: Any, change: PageChange, model: str) -> Prediction:
     """Return the countries in the answer's order; there may be none.
 
-    raises: WrongShape, also for a score outside 0..1: no search tag could carry it.
+    raises: WrongShape, also for a score a little over 1: no search tag could carry it.
     """
-    scores = results(answer, "country")
-    if not all(0 <= score <= 1 for score in scores.values()):
-        raise WrongShape("a score is not in 0..1")
+    scores = results(answer, "country", rounding=0)
     return Prediction(model, version_of(answer, model), tuple(scores), scores)

@@ -140,7 +140,7 @@ ROWS: Final = (
     _classification(
         "outlink-topic-model",
         "page_outlink_topic_prediction_change.v1",
-        # Its server asks the hosts of both test wikis, and production's rule sends both.
+        # Of the predictors that take articles, this one is known to answer for test2wiki too.
         replace(_ARTICLES, wikis=_wikis("test test2")),
         _OUTLINK,
     ),

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 _NUMBERS = (float, int)
-# fastText's sums in 32 bits come out this far beyond 1, and others are 1 minus such a sum.
+# Outlink's scores exceed 1 by about 1e-5, others may by a last digit; what is wrong is further off.
 _ROUNDING = 1e-4
-_LEAST, _MOST = -_ROUNDING, 1 + _ROUNDING
 
 
 class Prediction(NamedTuple):
@@ -29,15 +28,19 @@ class WrongShape(ValueError):
     """The predictor's answer is not what its contract says; the text names the place."""
 
 
-def are_probabilities(values: Iterable[object]) -> bool:
-    """Numbers of 0 to 1, but for rounding; no booleans, which Python counts among the integers."""
+def are_probabilities(values: Iterable[object], rounding: float = _ROUNDING) -> bool:
+    """Return whether all are numbers from 0 to 1, give or take `rounding`.
+
+    No booleans, which Python counts among the integers.
+    """
+    least, most = -rounding, 1 + rounding
     for value in values:
-        if type(value) not in _NUMBERS or not _LEAST <= value <= _MOST:  # type: ignore[operator]  # checked by type()
+        if type(value) not in _NUMBERS or not least <= value <= most:  # type: ignore[operator]  # checked by type()
             return False
     return True
 
 
-def results(answer: Any, name: str) -> Mapping[str, float]:
+def results(answer: Any, name: str, rounding: float = _ROUNDING) -> Mapping[str, float]:
     """Return name -> score, in the order of `{"prediction": {"results": [{<name>, "score"}]}}`.
 
     raises: WrongShape, also for a name that is there twice.
@@ -49,8 +52,8 @@ def results(answer: Any, name: str) -> Mapping[str, float]:
         raise WrongShape(f"prediction, results, {name} or score is missing") from None
     if not isinstance(found, list) or not all(isinstance(key, str) and key for key in scores):
         raise WrongShape(f"results is not a list of objects whose {name} is a name")
-    if not are_probabilities(scores.values()):
-        raise WrongShape("a score is not a number of 0 to 1")
+    if not are_probabilities(scores.values(), rounding):
+        raise WrongShape("a score is not a number from 0 to 1")
     if len(scores) != len(found):
         raise WrongShape(f"a {name} is there twice")
     return scores

@@ -37,7 +37,7 @@ def prediction(answer: Any, change: PageChange, model: str) -> Prediction:
     if not isinstance(decided, bool):
         raise WrongShape("prediction is not a boolean")
     if not isinstance(probability, dict) or not are_probabilities(probability.values()):
-        raise WrongShape("probabilities is not an object of numbers of 0 to 1")
+        raise WrongShape("probabilities is not an object of numbers from 0 to 1")
     if set(probability) != {"true", "false"}:
         raise WrongShape("probabilities is not of true and false")
     label = "true" if decided else "false"

@@ -35,9 +35,9 @@ def prediction(answer: Any, change: PageChange, model: str) -> Prediction:
         scores = [paragraph["score"] for paragraph in found]
     except (KeyError, TypeError):
         raise WrongShape("predictions or score is missing") from None
-    if not isinstance(found, list) or not are_probabilities(scores):
+    if not isinstance(found, list):
         raise WrongShape("predictions is not a list of objects with a score")
-    if not all(0 <= score <= 1 for score in scores):
-        raise WrongShape("a score is not in 0..1")
+    if not are_probabilities(scores, rounding=0):
+        raise WrongShape("a score is not a number from 0 to 1")
     probability = {_TAG: max(scores)} if scores else {}
     return Prediction(model, None, tuple(probability), probability)

@@ -14,6 +14,7 @@ from sinks.wikis import Wiki
 
 # boolean: true or false; single: one label; list: any number of labels.
 Labels = Literal["boolean", "single", "list"]
+_BOOLEAN = frozenset(("true", "false"))
 
 # The server's own words for a revision that its MediaWiki replica does not know (yet, or any more).
 UNKNOWN_REVISION = re.compile("The MW API does not have any info related to the rev-id")
@@ -39,11 +40,12 @@ def prediction(answer: Any, change: PageChange, model: str, labels: Labels) -> P
     if not isinstance(version, str):
         raise WrongShape("the model version is not a string")
     if not isinstance(probability, dict) or not are_probabilities(probability.values()):
-        raise WrongShape("probability is not an object of numbers of 0 to 1")
-    known = _labels(decided, labels)
-    if not probability.keys() >= {*known}:
-        raise WrongShape("prediction is of a label that has no probability")
-    return Prediction(model, version, known, probability)
+        raise WrongShape("probability is not an object of numbers from 0 to 1")
+    decided_labels = _labels(decided, labels)
+    needed = _BOOLEAN if labels == "boolean" else set(decided_labels)
+    if not probability or not needed <= probability.keys():
+        raise WrongShape("a label has no probability")
+    return Prediction(model, version, decided_labels, probability)
 
 
 def _labels(decided: object, labels: Labels) -> tuple[str, ...]:

@@ -10,24 +10,40 @@ from typing import Final
 import click
 
 from sinks import deployed, wikis
-from sinks.catalogue import egress_streams, event_policy, event_types, markdown, routings, wikitext
+from sinks.catalogue import (
+    egress_streams,
+    event_policy,
+    event_types,
+    markdown,
+    row_triggers,
+    wikitext,
+)
 from sinks.catalogue.line import Deployed
 from sinks.catalogue.page import Page
 from sinks.catalogue.streams import streams_page
-from sinks.contract.terminal import quiet_ends
+from sinks.contract.terminal import ended, quiet_ends
 from sinks.model_row import ModelRow
 from sinks.models import MODELS, ROWS
 from sinks.wiki_table import source_of
 
 _HELP = """Print which row scores which changes, and the stream of its events.
 
-It is made from the table of models, the Triggers, the InferenceServices and the table of wikis;
-make streams writes all formats where the project keeps them.
+It is made from the table of models, the Triggers, the InferenceServices and the table of wikis.
 
 \b
-Example:
-  sinks streams --format wikitext >docs/streams.wiki
+Examples:
+  sinks streams --format wikitext
+  sinks streams --write
 """
+# Where the project keeps each format.
+FILES: Final = {
+    "markdown": "docs/streams.md",
+    "wikitext": "docs/streams.wiki",
+    "event-types": "manifests/components/eventing/event-types.yaml",
+    "event-policy": "manifests/components/authentication/predictions.yaml",
+    "egress-streams": "manifests/components/production-streams/egress-streams.txt",
+    "egress-test-streams": "manifests/overlays/staging-a/values/egress-streams.txt",
+}
 _RENDERERS: Final[Mapping[str, Callable[[Path], str]]] = {
     "markdown": lambda triggers: markdown.render(_page(triggers)),
     "wikitext": lambda triggers: wikitext.render(_page(triggers)),
@@ -46,7 +62,7 @@ _RENDERERS: Final[Mapping[str, Callable[[Path], str]]] = {
 @click.option(
     "--format",
     "form",
-    type=click.Choice(list(_RENDERERS)),
+    type=click.Choice(list(FILES)),
     default="markdown",
     show_default=True,
     help="A page in Markdown or for a wiki, Knative's EventTypes, its EventPolicy of who may reply,"
@@ -59,9 +75,22 @@ _RENDERERS: Final[Mapping[str, Callable[[Path], str]]] = {
     show_default=True,
     help="What production routes; what it does not route yet is in optional/ below it.",
 )
-def streams(form: str, triggers: Path) -> None:
+@click.option(
+    "--write",
+    is_flag=True,
+    help="Write all formats into the project's files instead, from its top.",
+)
+def streams(form: str, triggers: Path, write: bool) -> None:
     with quiet_ends():
-        sys.stdout.write(_RENDERERS[form](triggers))
+        if not write:
+            sys.stdout.write(_RENDERERS[form](triggers))
+            return
+        made = {Path(FILES[each]): render(triggers) for each, render in _RENDERERS.items()}
+    for path, text in made.items():
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise ended(f"cannot write {path}: {error.strerror}") from error
 
 
 def _page(triggers: Path) -> Page:
@@ -71,10 +100,14 @@ def _page(triggers: Path) -> Page:
         Deployed(deployed.load("production"), deployed.load("staging")),
         wikis.parse(text),
         source_of(text) or "an unknown source",
-        routings.load(triggers, "triggers/")
-        | routings.load(triggers / "optional", "triggers/optional/"),
+        row_triggers.load(triggers, "triggers/")
+        | row_triggers.load(triggers / "optional", "triggers/optional/"),
     )
 
 
 def _routed(triggers: Path) -> list[ModelRow]:
-    return [MODELS[name] for name in routings.load(triggers, "triggers/")]
+    """The rows that production routes; there are some, or nothing could be published."""
+    routed = [MODELS[name] for name in row_triggers.load(triggers, "triggers/")]
+    if not routed:
+        raise ended(f"no Trigger of a row in {triggers}")
+    return routed

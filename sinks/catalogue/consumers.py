@@ -67,10 +67,6 @@ def _no_country() -> tuple[Block, ...]:
             " yet: the tags of a page are then cleared until its next change. If it cannot look up"
             " a page's links it predicts without them, and does not tell."
         ),
-        Paragraph(
-            "`revise-tone-task-generator` clears its tag likewise where no paragraph is to be"
-            " revised, and also where its server could not fetch the text: both answers are alike."
-        ),
         Paragraph("`extra events a second = 2 * changes a second * share without a country`"),
         Paragraph(
             "Neither factor has been measured for this page. With factors that are merely assumed,"
@@ -88,6 +84,12 @@ def _no_country() -> tuple[Block, ...]:
             " row: the difference that the two Triggers make is seen in"
             ' `rate(sinks_events_total{sink="score-sink",outcome="replied"}[1h])` and'
             ' `rate(sinks_events_total{sink="egress-sink",outcome="relayed"}[1h])`.'
+        ),
+        Heading("Articles without a paragraph to revise"),
+        Paragraph(
+            "`revise-tone-task-generator` clears its tag where no paragraph is to be revised. It"
+            " does so too where the page or the revision is gone, or its text could not be fetched:"
+            " its server answers alike."
         ),
     )
 

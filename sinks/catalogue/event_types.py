@@ -39,7 +39,7 @@ def event_types(rows: Sequence[ModelRow]) -> list[dict[str, Any]]:
             f"{title.replace('/', '-')}-v{major}",
             {"type": event_type(title, major)},
             f"{title} {major}.x, typed by http-shim; source is /mediawiki/<wiki_id>."
-            f" Read by {_names(row for row in rows if title in row.wanted.titles)}.",
+            f" Can be read by {_names(row for row in rows if title in row.wanted.titles)}.",
         )
         for title, major in inputs.load_readers()
     ]

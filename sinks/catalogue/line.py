@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sinks import inputs
 from sinks.catalogue.page import Table
-from sinks.catalogue.routings import Routing
+from sinks.catalogue.row_triggers import RowTrigger
 from sinks.deployed import InferenceService
 from sinks.model_row import ModelRow, Wanted, isvc_name
 from sinks.wiki_table import scored_wikis
@@ -43,11 +43,11 @@ def rows_table(
     rows: Iterable[ModelRow],
     deployed: Deployed,
     wikis: Mapping[str, Wiki],
-    routings: Mapping[str, Routing],
+    triggers: Mapping[str, RowTrigger],
 ) -> Table:
     """Return the table: row, input, conditions, output and streams, one line for each row.
 
-    routings:  by row name.
+    triggers:  by row name.
     """
     return Table(
         _HEAD,
@@ -55,9 +55,9 @@ def rows_table(
             (
                 code(row.name),
                 predictor(row, deployed.production),
-                input_documents(row, routings.get(row.name)),
+                input_documents(row, triggers.get(row.name)),
                 conditions(row, deployed.production, wikis),
-                code(routings[row.name].directory) if row.name in routings else "none",
+                code(triggers[row.name].directory) if row.name in triggers else "none",
                 code(row.output.schema),
                 code(row.stream),
                 code(row.test_stream),
@@ -92,11 +92,14 @@ def predictor(row: ModelRow, deployed: Mapping[str, InferenceService]) -> str:
     return f"{code(isvc_name(row, '<wiki>'))} in {_codes(sorted(namespaces))}"
 
 
-def input_documents(row: ModelRow, routing: Routing | None) -> str:
-    """Return the schemas, of any minor version, that the row reads and its Trigger delivers."""
+def input_documents(row: ModelRow, trigger: RowTrigger | None) -> str:
+    """Return the schemas, of any minor version, that the row reads and its Trigger delivers.
+
+    trigger:  None: the row has none, so all that it reads.
+    """
     majors: dict[str, list[str]] = {}
     for title, major in inputs.load_readers(row.wanted.titles):
-        if routing is None or routing.delivers(title, major):
+        if trigger is None or trigger.delivers(title, major):
             majors.setdefault(title, []).append(f"{major}.x")
     documents = ", ".join(f"{code(title)} {', '.join(each)}" for title, each in majors.items())
     whose = f": {code(row.wanted.model_name)}'s event" if row.wanted.model_name else ""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from sinks.catalogue import consumers
 from sinks.catalogue.line import Deployed, rows_table, wikis_table
 from sinks.catalogue.page import Block, Heading, Items, Page, Paragraph, Table
-from sinks.catalogue.routings import Routing
+from sinks.catalogue.row_triggers import RowTrigger
 from sinks.model_row import ModelRow
 from sinks.wikis import Wiki
 
@@ -42,12 +42,12 @@ def streams_page(
     deployed: Deployed,
     wikis: Mapping[str, Wiki],
     source: str,
-    routings: Mapping[str, Routing],
+    triggers: Mapping[str, RowTrigger],
 ) -> Page:
     """Return the page.
 
     source:    where the table of wikis is from.
-    routings:  by row name; other rows have no Trigger.
+    triggers:  by row name; other rows have no Trigger.
     """
     return Page(
         "Streams",
@@ -60,7 +60,7 @@ def streams_page(
                 " LiftWing/Streams, and in `manifests/` the EventTypes, the EventPolicy of"
                 " predictions and what egress may publish."
             ),
-            *_rows(rows_table(rows, deployed, wikis, routings)),
+            *_rows(rows_table(rows, deployed, wikis, triggers)),
             Heading("Wikis"),
             Paragraph(
                 f"There are {len(wikis)} open public wikis in `sinks/wikis.tsv`, made from"

@@ -20,7 +20,7 @@ from sinks.wikis import Wiki
 # Of what is wrong, or of a row's wikis: a file that is no table is wrong in every line.
 _MOST_LINES: Final = 20
 _MAX_BYTES: Final = 4 * 1024 * 1024
-_WIKIS_HELP = """Compare FILE with the table of wikis, and replace that with --write.
+_HELP = """Compare FILE with the table of wikis, and replace that with --write.
 
 FILE, or - for standard input, has the table's format: a comment that says `source: ... at
 <commit>`, the heading wiki_id, domain, group, language, and one line for each wiki, all with tabs.
@@ -34,7 +34,7 @@ Example:
 """
 
 
-@click.command("wikis", help=_WIKIS_HELP)
+@click.command("wikis", help=_HELP)
 @click.argument("file", type=click.File("rb"), metavar="FILE")
 @click.option("--write", is_flag=True, help="Replace the table with FILE, byte for byte.")
 @click.option(

@@ -223,6 +223,7 @@ GROUPS = {
     "article-country-tags": "classification.prediction.articlecountry",
     "revise-tone-task-generator": "recommendation.tone",
 }
+LABELS = {True: "true", False: "false"}
 MISSING = object()
 # Never published, wherever they are.
 NEVER = {"content_slots", "revert", "wikibase_item_id", "first_edit_dt", "edit_global_count"}
@@ -278,7 +279,8 @@ class Judge:
         arrived = [cloudevent.decode(*message) for message in sent[1:]]
         for each in arrived:
             assert (each.attributes, each.data) == (first.reply.attributes, first.reply.data)
-        judge_reply(arrived[0], event, row)
+        answer = [orjson.loads(answered(isvc, orjson.dumps(body))[1]) for isvc, body in asked]
+        judge_reply(arrived[0], event, row, answer[0] if answer else None)
         if number % SECOND_OPINION_EVERY == 0:
             assert SECOND[row.output.schema](first.reply.data)
         self.replied[row.name] += 1
@@ -311,7 +313,7 @@ def judge_error(error: SinkError, asked: list[tuple[str, Any]]) -> None:
     assert error.status in (422, 502, 503)
 
 
-def judge_reply(reply: Event, event: Event, row: ModelRow) -> None:
+def judge_reply(reply: Event, event: Event, row: ModelRow, answer: Any) -> None:
     """The document is valid, says no more than the change, and nothing that the change hides."""
     output, schema = reply.data, OUTPUTS[row.output.schema]
     schema.validate(output)
@@ -326,6 +328,7 @@ def judge_reply(reply: Event, event: Event, row: ModelRow) -> None:
         judge_tags(output["weighted_tags"], event.data, row)
     else:
         judge_told(output, event.data, OF_CREATION if "database" in event.data else OF_CHANGE)
+        judge_scores(output, row, answer)
 
 
 def judge_members(value: Any, schema: Mapping[str, Any], pointer: str) -> None:
@@ -396,14 +399,15 @@ def hidden_places(document: Mapping[str, Any]) -> set[str]:
 def judge_told(
     output: Mapping[str, Any], document: Mapping[str, Any], places: Mapping[str, str]
 ) -> None:
-    """What the change has in these places stands in the output, and nothing else does."""
+    """What the change has in these places stands in the output; what it lacks is not made up."""
     hidden = document.get("revision", {}).get("is_editor_visible") is False
     for place, origin in places.items():
-        value = at(document, origin)
+        value, told = at(document, origin), at(output, place)
         if value is MISSING or (hidden and place.startswith("performer.")):
-            assert at(output, place) is MISSING, f"{place} is made up"
-        elif at(output, place) != value:
-            assert instant(at(output, place)) == instant(value), f"{place} is another"
+            assert told is MISSING, f"{place} is made up"
+        else:
+            assert told is not MISSING, f"{place} is lacking"
+            assert told == value or instant(told) == instant(value), f"{place} is another"
 
 
 def at(document: Any, place: str) -> Any:
@@ -416,15 +420,33 @@ def at(document: Any, place: str) -> Any:
 
 
 def judge_tags(tags: Mapping[str, Any], document: Mapping[str, Any], row: ModelRow) -> None:
-    """One group of tags, the row's, is set or cleared; for countries as their prediction says."""
-    ((what, groups),) = tags.items()
-    assert what in ("set", "clear")
-    assert [*groups] == [GROUPS[row.name]]
+    """Countries as their prediction says; of tones one tag with a score. Nothing found clears."""
+    group = GROUPS[row.name]
     if row is TAGS:
         said = document["predicted_classification"]
-        scores = {label: said["probabilities"][label] for label in said["predictions"]}
-        tagged = groups[GROUPS[row.name]] if what == "set" else []
-        assert {each["tag"]: each["score"] for each in tagged} == scores
+        found = [
+            {"tag": name, "score": said["probabilities"][name]} for name in said["predictions"]
+        ]
+    else:
+        found = tags["set"][group] if "set" in tags else []
+        assert [each["tag"] for each in found] == ["exists"] * len(found[:1])
+    assert tags == ({"set": {group: found}} if found else {"clear": [group]})
+
+
+def judge_scores(output: Mapping[str, Any], row: ModelRow, answer: Mapping[str, Any]) -> None:
+    """One score, of the row, with what its predictor has said of this revision."""
+    said = answer[output["database"]]
+    score = said["scores"][str(output["rev_id"])][row.name]["score"]
+    decided = score["prediction"]
+    labels = decided if isinstance(decided, list) else [LABELS.get(decided, decided)]
+    assert output["scores"] == {
+        row.name: {
+            "model_name": row.name,
+            "model_version": said["models"][row.name]["version"],
+            "prediction": labels,
+            "probability": score["probability"],
+        }
+    }
 
 
 def judge_copy(

@@ -2,61 +2,110 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from sinks.catalogue.command import FILES
 from sinks.cli import main
 from sinks.local.processes import ROOT
-
-KEPT = {
-    "markdown": "docs/streams.md",
-    "wikitext": "docs/streams.wiki",
-    "event-types": "manifests/components/eventing/event-types.yaml",
-    "event-policy": "manifests/components/authentication/predictions.yaml",
-    "egress-streams": "manifests/components/production-streams/egress-streams.txt",
-    "egress-test-streams": "manifests/overlays/staging-a/values/egress-streams.txt",
-}
 
 
 def made(form: str) -> Result:
     return CliRunner().invoke(main, ["streams", "--format", form], prog_name="sinks")
 
 
-@pytest.mark.parametrize("form", KEPT)
+@pytest.mark.parametrize("form", FILES)
 def test_kept_file_is_what_the_command_makes(form: str) -> None:
     """Whoever changes a row, a wiki or what is deployed regenerates what tells of them."""
     done = made(form)
 
     assert (done.exit_code, done.stderr_bytes) == (0, b"")
-    kept = (ROOT / KEPT[form]).read_bytes()
+    kept = (ROOT / FILES[form]).read_bytes()
     assert kept == done.stdout_bytes, (
-        f"{KEPT[form]} is not current: run `make streams`, and commit it"
+        f"{FILES[form]} is not current: run `make streams`, and commit it"
     )
 
 
-@pytest.mark.parametrize("form", KEPT)
-def test_make_streams_writes_the_kept_file(form: str) -> None:
-    """The target that the message names makes each of the files."""
+def test_streams_write_makes_all_kept_files(tmp_path: Path) -> None:
+    """The target that the message names makes each of the files anew."""
+    for path in FILES.values():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    target = makefile.partition("\nstreams:")[2].partition("\n\n")[0]
 
-    assert f"-m sinks streams --format {form} > {KEPT[form]}" in target
+    done = sinks(tmp_path, "--write", "--triggers", str(ROOT / "triggers"))
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    kept = {path: (ROOT / path).read_bytes() for path in FILES.values()}
+    assert {path: (tmp_path / path).read_bytes() for path in FILES.values()} == kept
+    assert "-m sinks streams --write" in makefile.partition("\nstreams:")[2].partition("\n\n")[0]
+
+
+def test_streams_write_elsewhere_is_one_line(tmp_path: Path) -> None:
+    """Who is not at the top of the project is told which file is in the way."""
+    done = sinks(tmp_path, "--write", "--triggers", str(ROOT / "triggers"))
+
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr == b"Error: cannot write docs/streams.md: No such file or directory\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        pytest.param("", "not a Trigger", id="empty"),
+        pytest.param("[]", "not a Trigger", id="list"),
+        pytest.param("spec: x", "not a Trigger", id="spec-text"),
+        pytest.param("a: [", "while parsing", id="not-yaml"),
+        pytest.param("\x00", "special characters", id="binary"),
+    ],
+)
+def test_streams_of_a_file_that_is_no_trigger_is_one_line(
+    tmp_path: Path, text: str, told: str
+) -> None:
+    """The file is named, and there is no traceback."""
+    (tmp_path / "drafttopic.yaml").write_text(text, encoding="utf-8")
+
+    done = sinks(ROOT, "--triggers", str(tmp_path))
+
+    assert (done.returncode, done.stdout) == (2, b"")
+    (line,) = done.stderr.decode().splitlines()
+    assert f"{tmp_path / 'drafttopic.yaml'}: " in line
+    assert told in line
+
+
+@pytest.mark.parametrize("form", ["egress-streams", "egress-test-streams"])
+def test_streams_of_nothing_routed_are_no_setting(tmp_path: Path, form: str) -> None:
+    """Egress would refuse an empty list: the directory is another one than was meant."""
+    done = sinks(ROOT, "--format", form, "--triggers", str(tmp_path))
+
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr == f"Error: no Trigger of a row in {tmp_path}\n".encode()
+
+
+def sinks(directory: Path, *options: str) -> subprocess.CompletedProcess[bytes]:
+    """Run this project's `sinks streams` there."""
+    return subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "sinks", "streams", *options],
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=False,
+    )
 
 
 def test_streams_without_a_format_is_markdown_and_with_another_a_usage_error() -> None:
     """The page for people is the default; a wrong word is told with the right ones."""
-    usual = subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "sinks", "streams"], cwd=ROOT, capture_output=True, check=False
-    )
+    usual = sinks(ROOT)
 
     assert usual.stdout == made("markdown").stdout_bytes
     wrong = made("html")
     assert wrong.exit_code == 2
-    assert "'markdown', 'wikitext', 'event-types'" in wrong.stderr
+    assert ", ".join(map(repr, FILES)) in wrong.stderr
 
 
 def test_streams_into_a_closed_pipe_ends_quietly() -> None:

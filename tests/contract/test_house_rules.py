@@ -30,7 +30,7 @@ ALLOWED = {
     "click": set("account cli command options replay_command terminal wikis_command".split()),
     "h11": {"wire"},
     "pytest": {"plugin", "test_sink"},
-    "yaml": {"event_policy", "event_types", "reading", "routings", "triggers"},
+    "yaml": {"event_policy", "event_types", "reading", "row_triggers", "triggers"},
     "prometheus_client": {"telemetry"},
     "jwt": {"oidc"},
     "sqlalchemy": {"letter_bound", "letter_database", "letter_table", "letters"},

@@ -364,8 +364,8 @@ DEFECTS: Final = {
     ),
     "D10": Defect(
         "which wikis a model has stands in four places",
-        "in one, the table of models and the InferenceServices that it names, from which"
-        " docs/streams.md is made; a Trigger that delivers fewer is found",
+        "in the table of models, which for models of single wikis names that of InferenceServices:"
+        " docs/streams.md is made of both, and a Trigger that delivers fewer is found",
         (
             "test_generated_files.py::test_kept_file_is_what_the_command_makes",
             "test_triggers.py::test_shipped_trigger_delivers_every_change_that_its_row_wants",

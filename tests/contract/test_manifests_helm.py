@@ -42,6 +42,7 @@ def test_helm_page_carries_the_values_of_production(sink: str) -> None:
         for of, name, path in FROM_A_FILE
         if of == sink
     }
+    assert said["env"].keys().isdisjoint(files)
     assert said["env"] | files == data_of(objects, "ConfigMap", config)
     assert container_of(deployment)["command"][-1] == f"{said['app']}:create_app()"
     assert pod_of(deployment)["terminationGracePeriodSeconds"] == said["grace_seconds"]

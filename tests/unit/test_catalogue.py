@@ -22,7 +22,7 @@ from sinks.catalogue.line import (
 )
 from sinks.catalogue.line import wikis_table as listed_wikis
 from sinks.catalogue.page import Block, Heading, Items, Page, Paragraph, Table
-from sinks.catalogue.routings import Routing
+from sinks.catalogue.row_triggers import RowTrigger
 from sinks.catalogue.streams import streams_page
 from sinks.deployed import InferenceService
 from sinks.local.eventgate_topics import TOPIC_PREFIX
@@ -41,8 +41,8 @@ from tests.sixteen import SIXTEEN
 WIKIS = wikis.load()
 WIKIPEDIAS = wikis.TABLE.read_text(encoding="utf-8").count("\twikipedia\t")
 DEPLOYED = Deployed(deployed.load("production"), deployed.load("staging"))
-ROUTINGS = {row.name: Routing("triggers/", ()) for row in ROWS}
-PAGE = streams_page(ROWS, DEPLOYED, WIKIS, "a table at 0123456", ROUTINGS)
+TRIGGERS = {row.name: RowTrigger("triggers/", ()) for row in ROWS}
+PAGE = streams_page(ROWS, DEPLOYED, WIKIS, "a table at 0123456", TRIGGERS)
 # What kubectl takes as the name of an object, and Knative for its EventTypes.
 DNS_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 SPEC_MEMBERS = {"type", "source", "schema", "description", "reference"}
@@ -304,9 +304,9 @@ def test_input_documents_are_those_that_the_trigger_delivers(
     filters: list[Any], expected: str
 ) -> None:
     """What a row could read and never gets is not told as its input."""
-    routing = Routing("triggers/", tuple(trigger_conditions({"filters": filters})))
+    trigger = RowTrigger("triggers/", tuple(trigger_conditions({"filters": filters})))
 
-    told = input_documents(MODELS["drafttopic"], routing)
+    told = input_documents(MODELS["drafttopic"], trigger)
 
     assert told == expected
 
@@ -373,7 +373,7 @@ def test_wikis_table_lists_rows_whose_wikis_are_no_group() -> None:
 
 def test_rows_table_has_each_row_with_its_schema_and_streams() -> None:
     """One line for each row, in the table's order."""
-    table = rows_table(ROWS, DEPLOYED, WIKIS, ROUTINGS)
+    table = rows_table(ROWS, DEPLOYED, WIKIS, TRIGGERS)
 
     assert [(row[0], *row[4:]) for row in table.rows] == [
         (

@@ -19,7 +19,7 @@ from sinks.prediction import WrongShape, are_probabilities, check_revision, resu
         pytest.param([1.00001, -0.00001], id="rounded"),
     ],
 )
-def test_are_probabilities_numbers_of_0_to_1_are_told(values: list[object]) -> None:
+def test_are_probabilities_numbers_from_0_to_1_are_told(values: list[object]) -> None:
     """Integers too, and what rounding makes of 0 and 1."""
     seen = are_probabilities(values)
 
@@ -120,7 +120,7 @@ def test_results_other_shape_is_wrong(said: Any) -> None:
 
 @pytest.mark.parametrize("score", NO_PROBABILITIES)
 def test_results_score_that_is_no_probability_is_wrong_shape(score: object) -> None:
-    """A score has to be a number of 0 to 1."""
+    """A score has to be a number from 0 to 1."""
     with pytest.raises(WrongShape, match="score"):
         results(answer({"topic": "a", "score": 0.5}, {"topic": "b", "score": score}), "topic")
 

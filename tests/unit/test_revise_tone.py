@@ -69,19 +69,24 @@ def test_prediction_no_paragraph_is_no_label() -> None:
             pytest.param({"predictions": [value]}, id=f"paragraph-{value!r}")
             for value in (None, "score", 1, [], {}, {"text": "x"}, ["score"])
         ),
-        *(
-            pytest.param({"predictions": [{"score": 0.5}, {"score": value}]}, id=f"score-{value!r}")
-            for value in (None, True, "0.5", [0.5], float("nan"), float("inf"), 1.00001, -0.1)
-        ),
         pytest.param({"revision_id": None}, id="revision-absent"),
         pytest.param({"revision_id": 1300200299}, id="other-revision"),
         pytest.param({"revision_id": "1300200300"}, id="revision-text"),
     ],
 )
 def test_prediction_other_shape_is_wrong(over: dict[str, Any]) -> None:
-    """Only a list of paragraphs with scores in 0..1, of this revision, is a prediction."""
-    with pytest.raises(WrongShape):
+    """Only a list of paragraphs with scores, of this revision, is a prediction."""
+    with pytest.raises(WrongShape, match="predictions|score is missing|revision_id"):
         read(revise_tone_answer(0.5, **over))
+
+
+@pytest.mark.parametrize(
+    "score", [None, True, "0.5", [0.5], float("nan"), float("inf"), 1.5, 1.00001, -0.00001, -0.1]
+)
+def test_prediction_score_that_no_tag_can_have_is_wrong_shape(score: object) -> None:
+    """A tag's score is from 0 to 1, without any rounding."""
+    with pytest.raises(WrongShape, match="a score is not a number from 0 to 1"):
+        read(revise_tone_answer(predictions=[{"score": 0.5}, {"score": score}]))
 
 
 def test_prediction_null_is_wrong_shape() -> None:

@@ -53,7 +53,7 @@ def test_prediction_label_kind_gives_texts(
     labels: Labels, decided: Any, expected: tuple[str, ...]
 ) -> None:
     """Whatever a model decides becomes a tuple of texts."""
-    probability = {**dict.fromkeys(expected, 0.5), "other": 0.25}
+    probability = {**dict.fromkeys(expected, 0.5), **PROBABILITY}
 
     seen = read(answer(decided, probability), labels)
 
@@ -61,16 +61,21 @@ def test_prediction_label_kind_gives_texts(
 
 
 @pytest.mark.parametrize(
-    ("labels", "decided"),
-    [("boolean", True), ("single", "GA"), ("list", ["a", "GA"])],
-    ids=["boolean", "single", "list"],
+    ("labels", "decided", "probability"),
+    [
+        pytest.param("boolean", True, {"false": 0.5}, id="boolean"),
+        pytest.param("boolean", False, {"false": 0.5}, id="boolean-the-other"),
+        pytest.param("single", "GA", {"a": 0.5}, id="single"),
+        pytest.param("list", ["a", "GA"], {"a": 0.5}, id="list"),
+        pytest.param("list", [], {}, id="none"),
+    ],
 )
 def test_prediction_label_without_a_probability_is_wrong_shape(
-    labels: Labels, decided: Any
+    labels: Labels, decided: Any, probability: dict[str, float]
 ) -> None:
-    """The model knows all of its labels: one that has no probability is none of them."""
-    with pytest.raises(WrongShape, match="no probability"):
-        read(answer(decided, {"a": 0.5, "false": 0.5}), labels)
+    """The model tells of all its labels: one that has no probability is none of them."""
+    with pytest.raises(WrongShape, match="a label has no probability"):
+        read(answer(decided, probability), labels)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +146,7 @@ def test_prediction_numbers_are_kept(probability: dict[str, float]) -> None:
     ],
 )
 def test_prediction_probability_of_other_shape_is_wrong_shape(probability: Any) -> None:
-    """Only an object of numbers of 0 to 1 is a probability; booleans are none."""
+    """Only an object of numbers from 0 to 1 is a probability; booleans are none."""
     with pytest.raises(WrongShape, match="probability"):
         read(answer("GA", probability))
 

@@ -82,7 +82,7 @@ def test_wiki_is_a_value() -> None:
 
 
 def test_load_table_holds_the_open_public_wikis() -> None:
-    """Some 870 wikis, of which some 340 are the Wikipedias of a language; few come and go."""
+    """Over 800 wikis, over 300 of them the Wikipedias of a language: some come and go."""
     groups = Counter(wiki.group for wiki in WIKIS.values())
 
     assert len(WIKIS) > 800

@@ -1,4 +1,4 @@
-"""The hosts that a predictor can ask: those of the Wikipedias that there are."""
+"""The hosts that a predictor can ask: those of all wikis at wikipedia.org."""
 
 from __future__ import annotations
 

@@ -49,7 +49,8 @@ MAX_INSTANCES: Final = 20
 LANGUAGES: Final = {w.language for w in wikis.load().values() if w.group == wikis.WIKIPEDIA} | {
     "test"
 }
-HOSTLESS: Final = {"vro", "rup"}
+# The server knows the hosts of gsw, sgs, lzh, nan and yue by other names, and not those of these.
+NOT_REWRITTEN: Final = {"vro", "rup"}
 CODES: Final[Mapping[range, str]] = {
     ranges.UNKNOWN_REVISION: "revision_missing",
     ranges.HIDDEN: "revision_info_deleted",
@@ -129,7 +130,7 @@ def revision_of(request: Mapping[str, Any]) -> tuple[int, str]:
         raise HTTPException(400, "Expected lang without the suffix wiki")
     if lang not in LANGUAGES:
         raise HTTPException(400, f"lang '{lang}' does not exist among the sample's Wikipedias.")
-    if lang in HOSTLESS:
+    if lang in NOT_REWRITTEN:
         hosts.check(lang)
     return rev_id, lang
 

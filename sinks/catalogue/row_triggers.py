@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from sinks.contract.terminal import ended
 from sinks.envelope import event_type
 from sinks.models import MODELS
 from sinks.trigger_lint.conditions import Condition, conditions
@@ -15,11 +16,12 @@ from sinks.triggers import files
 
 
 @dataclass(frozen=True, slots=True)
-class Routing:
+class RowTrigger:
     """A row's Trigger.
 
     directory:   where it is, as it is shown.
-    conditions:  of its filters, none of them negated.
+    conditions:  of its filters. Those on `type` are read as alternatives: one within `not`, or a
+                 second one beside it that has to hold too, would be misread.
     """
 
     directory: str
@@ -31,12 +33,24 @@ class Routing:
         return not types or any(each.holds(event_type(title, major)) for each in types)
 
 
-def load(directory: Path, shown: str) -> dict[str, Routing]:
-    """Return the rows with a Trigger there by name; a row's Trigger is in the file of its name."""
+def load(directory: Path, shown: str) -> dict[str, RowTrigger]:
+    """Return the rows with a Trigger there by name; a row's Trigger is in the file of its name.
+
+    raises: ClickException for a file that holds no Trigger.
+    """
     return {
-        path.stem: Routing(
-            shown, tuple(conditions(yaml.safe_load(path.read_text(encoding="utf-8"))["spec"]))
-        )
+        path.stem: RowTrigger(shown, tuple(conditions(_spec(path))))
         for path in files(directory)
         if path.stem in MODELS
     }
+
+
+def _spec(path: Path) -> dict[str, object]:
+    try:
+        trigger = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ended(f"{path}: {' '.join(str(error).split())}") from error
+    spec = trigger.get("spec") if isinstance(trigger, dict) else None
+    if not isinstance(spec, dict):
+        raise ended(f"{path}: not a Trigger")
+    return spec
