@@ -60,7 +60,8 @@ def problems(text: str) -> list[str]:
     if source_of(text) is None:
         found.append("no comment above the heading says `source: <where it is from> at <commit>`")
     if lines[comments : comments + 1] != ["\t".join(HEADING)]:
-        found.append(f"line {comments + 1}: the heading has to be {', '.join(HEADING)}, with tabs")
+        heading = f"line {comments + 1}: the heading has to be {', '.join(HEADING)}, with tabs"
+        return [*found, heading]  # what is below it are no wikis
     rows = lines[comments + 1 :]
     if not rows:
         found.append("there are no wikis")

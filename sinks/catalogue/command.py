@@ -20,6 +20,7 @@ from sinks.catalogue import (
 )
 from sinks.catalogue.line import Deployed
 from sinks.catalogue.page import Page
+from sinks.catalogue.row_triggers import RowTrigger
 from sinks.catalogue.streams import streams_page
 from sinks.contract.terminal import ended, quiet_ends
 from sinks.model_row import ModelRow
@@ -63,14 +64,12 @@ _RENDERERS: Final[Mapping[str, Callable[[Path], str]]] = {
     "--format",
     "form",
     type=click.Choice(list(FILES)),
-    default="markdown",
-    show_default=True,
-    help="A page in Markdown or for a wiki, Knative's EventTypes, its EventPolicy of who may reply,"
-    " or EGRESS_STREAMS of the rows that production routes, in either set of names.",
+    help="A page in Markdown (the default) or for a wiki, Knative's EventTypes, its EventPolicy of"
+    " who may reply, or EGRESS_STREAMS of the rows that production routes, in either set of names.",
 )
 @click.option(
     "--triggers",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    type=click.Path(path_type=Path),
     default="triggers",
     show_default=True,
     help="What production routes; what it does not route yet is in optional/ below it.",
@@ -80,10 +79,15 @@ _RENDERERS: Final[Mapping[str, Callable[[Path], str]]] = {
     is_flag=True,
     help="Write all formats into the project's files instead, from its top.",
 )
-def streams(form: str, triggers: Path, write: bool) -> None:
+def streams(form: str | None, triggers: Path, write: bool) -> None:
+    if write and form:
+        raise click.UsageError("--write writes all formats: leave out --format")
+    if not triggers.is_dir():
+        raise ended(f"no directory {triggers}: be at the project's top, or name it with --triggers")
     with quiet_ends():
+        _say_what_no_trigger_delivers(triggers)
         if not write:
-            sys.stdout.write(_RENDERERS[form](triggers))
+            sys.stdout.write(_RENDERERS[form or "markdown"](triggers))
             return
         made = {Path(FILES[each]): render(triggers) for each, render in _RENDERERS.items()}
     for path, text in made.items():
@@ -100,9 +104,28 @@ def _page(triggers: Path) -> Page:
         Deployed(deployed.load("production"), deployed.load("staging")),
         wikis.parse(text),
         source_of(text) or "an unknown source",
-        row_triggers.load(triggers, "triggers/")
-        | row_triggers.load(triggers / "optional", "triggers/optional/"),
+        _triggers(triggers),
     )
+
+
+def _triggers(directory: Path) -> Mapping[str, RowTrigger]:
+    return row_triggers.load(directory, "triggers/") | row_triggers.load(
+        directory / "optional", "triggers/optional/"
+    )
+
+
+def _say_what_no_trigger_delivers(directory: Path) -> None:
+    """A row without a Trigger is allowed, and is most often one forgotten."""
+    there = _triggers(directory)
+    if not there:
+        raise ended(f"no Trigger of a row in {directory}")
+    for row in ROWS:
+        if row.name not in there:
+            click.echo(
+                f"warning: {row.name} gets no event: add {directory}/{row.name}.yaml,"
+                f" or {directory}/optional/{row.name}.yaml",
+                err=True,
+            )
 
 
 def _routed(triggers: Path) -> list[ModelRow]:

@@ -48,7 +48,11 @@ def load(directory: Path, shown: str) -> dict[str, RowTrigger]:
 def _spec(path: Path) -> dict[str, object]:
     try:
         trigger = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except OSError as error:
+        raise ended(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ended(f"{path}: byte {error.start + 1} is not UTF-8") from error
+    except (ValueError, yaml.YAMLError) as error:
         raise ended(f"{path}: {' '.join(str(error).split())}") from error
     spec = trigger.get("spec") if isinstance(trigger, dict) else None
     if not isinstance(spec, dict):

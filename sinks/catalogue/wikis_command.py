@@ -6,12 +6,12 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 import click
 
 from sinks import deployed, wikis
-from sinks.contract.terminal import FINDINGS, OK, Terminal, ended, quiet_ends
+from sinks.contract.terminal import FINDINGS, OK, Terminal, ended, opened, quiet_ends
 from sinks.deployed import InferenceService
 from sinks.models import ROWS
 from sinks.wiki_table import HEADING, changes, effects, missing, problems, source_of
@@ -35,7 +35,7 @@ Example:
 
 
 @click.command("wikis", help=_HELP)
-@click.argument("file", type=click.File("rb"), metavar="FILE")
+@click.argument("file", metavar="FILE")
 @click.option("--write", is_flag=True, help="Replace the table with FILE, byte for byte.")
 @click.option(
     "--table",
@@ -43,7 +43,7 @@ Example:
     default=wikis.TABLE,
     help="The table to compare with and to replace; without it, the one that is installed.",
 )
-def wikis_command(file: BinaryIO, write: bool, table: Path) -> None:
+def wikis_command(file: str, write: bool, table: Path) -> None:
     with quiet_ends():
         content, before = _read(file, table)
         terminal = Terminal()
@@ -58,12 +58,14 @@ def wikis_command(file: BinaryIO, write: bool, table: Path) -> None:
     sys.exit(FINDINGS if found else OK)
 
 
-def _read(file: BinaryIO, table: Path) -> tuple[bytes, bytes]:
+def _read(file: str, table: Path) -> tuple[bytes, bytes]:
     """Return the bytes of FILE and of the table, which is one."""
     try:
-        content, before = file.read(_MAX_BYTES + 1), table.read_bytes()
+        with opened(file) as source:
+            content = source.read(_MAX_BYTES + 1)
+        before = table.read_bytes()
     except OSError as error:
-        raise ended(f"cannot read: {error.strerror}") from error
+        raise ended(f"cannot read {error.filename or file}: {error.strerror}") from error
     if len(content) > _MAX_BYTES:
         raise ended(f"FILE is over {_MAX_BYTES} bytes")
     if wrong := _wrong(before):

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
 
 import click
 
 from sinks.compare import report
 from sinks.compare.comparison import compare
 from sinks.compare.published import Reading, Unreadable, read
-from sinks.contract.terminal import FINDINGS, OK, Terminal, ended, quiet_ends
+from sinks.contract.terminal import FINDINGS, OK, Terminal, ended, opened, quiet_ends
 from sinks.models import MODELS
 
 _HELP = """Compare what today's model servers published with what our sinks did.
@@ -65,7 +64,7 @@ def compare_command(today: str, ours: str, rows: Sequence[str], as_json: bool) -
 
 def _read(name: str, rows: Sequence[str]) -> Reading:
     try:
-        with nullcontext(sys.stdin.buffer) if name == "-" else open(name, "rb") as lines:
+        with opened(name) as lines:
             return read(lines, rows)
     except OSError as error:
         raise ended(f"{name}: {error.strerror or 'cannot be read'}") from None

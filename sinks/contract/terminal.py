@@ -1,4 +1,5 @@
-"""What the commands write: lines for people, with colour and progress only where both are welcome.
+"""What the commands read, and the lines that they write for people, with colour and progress where
+both are welcome.
 
 source: https://no-color.org
 """
@@ -12,7 +13,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 import click
 
@@ -82,6 +83,21 @@ def quiet_ends() -> Iterator[None]:
 def _write_no_more() -> None:
     """The interpreter would complain once more when it flushes at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def opened(name: str) -> Iterator[BinaryIO]:
+    """Open a file; `-` is standard input, which stays open.
+
+    raises: OSError, also where standard input is closed.
+    """
+    if name != "-":
+        with open(name, "rb") as source:
+            yield source
+    elif sys.stdin is None:
+        raise OSError(errno.EBADF, "it is closed: pipe something into it")
+    else:
+        yield sys.stdin.buffer
 
 
 class _Ended(click.ClickException):

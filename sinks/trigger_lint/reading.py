@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +11,7 @@ import yaml
 
 from sinks import triggers as trigger_files
 from sinks.contract.finding import one_line
+from sinks.contract.terminal import opened
 
 # A cluster's thousand Triggers, with all that it adds, have 3 MiB.
 MAX_BYTES: Final = 4 * 2**20
@@ -96,10 +95,8 @@ def _unlisted(documents: Sequence[Any]) -> Iterator[Any]:
 
 
 def _text(name: str) -> str:
-    if name == "-" and sys.stdin is None:
-        raise Unreadable("standard input is closed: pipe Triggers into it")
     try:
-        with nullcontext(sys.stdin.buffer) if name == "-" else open(name, "rb") as file:
+        with opened(name) as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise Unreadable(error.strerror or "cannot be read") from None

@@ -286,7 +286,10 @@ def test_check_with_standard_input_closed_is_one_clear_line() -> None:
     """A service may start it so."""
     done = shell('"$@" <&-', "-")
 
-    assert (done.returncode, done.stderr) == (2, b"Error: standard input: is closed\n")
+    assert (done.returncode, done.stderr) == (
+        2,
+        b"Error: standard input: it is closed: pipe something into it\n",
+    )
 
 
 @pytest.mark.parametrize("name", ["caf\udce9\x1b[31m", "日本"], ids=["no-text", "non-ascii"])

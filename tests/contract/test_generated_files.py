@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -78,13 +79,42 @@ def test_streams_of_a_file_that_is_no_trigger_is_one_line(
     assert told in line
 
 
-@pytest.mark.parametrize("form", ["egress-streams", "egress-test-streams"])
-def test_streams_of_nothing_routed_are_no_setting(tmp_path: Path, form: str) -> None:
-    """Egress would refuse an empty list: the directory is another one than was meant."""
+@pytest.mark.parametrize("form", FILES)
+def test_streams_of_no_trigger_are_refused(tmp_path: Path, form: str) -> None:
+    """The directory is another one than was meant; egress would refuse an empty list."""
     done = sinks(ROOT, "--format", form, "--triggers", str(tmp_path))
 
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr == f"Error: no Trigger of a row in {tmp_path}\n".encode()
+
+
+def test_streams_names_the_row_that_no_trigger_delivers_to(tmp_path: Path) -> None:
+    """A forgotten Trigger is told, and the page is made all the same."""
+    shutil.copytree(ROOT / "triggers", tmp_path, dirs_exist_ok=True)
+    (tmp_path / "drafttopic.yaml").unlink()
+
+    done = sinks(ROOT, "--triggers", str(tmp_path))
+
+    assert done.returncode == 0
+    assert done.stdout.startswith(b"<!-- Generated")
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith(f"warning: drafttopic gets no event: add {tmp_path}/drafttopic.yaml, or")
+
+
+def test_streams_outside_the_project_says_where_to_be(tmp_path: Path) -> None:
+    """The Triggers are looked for below the working directory."""
+    done = sinks(tmp_path, "--write")
+
+    told = b"Error: no directory triggers: be at the project's top, or name it with --triggers\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, b"", told)
+
+
+def test_streams_write_with_a_format_is_a_usage_error() -> None:
+    """Nothing is written by somebody who wanted one format."""
+    done = sinks(ROOT, "--write", "--format", "wikitext")
+
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"--write writes all formats: leave out --format" in done.stderr
 
 
 def sinks(directory: Path, *options: str) -> subprocess.CompletedProcess[bytes]:

@@ -263,7 +263,7 @@ def test_lint_of_a_closed_standard_input_says_so_in_one_line() -> None:
     done = started("-", stdin=None)
 
     assert done.returncode == 2
-    assert done.stderr == "Error: -: standard input is closed: pipe Triggers into it\n"
+    assert done.stderr == "Error: -: it is closed: pipe something into it\n"
 
 
 BOMB: Final = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(

@@ -394,13 +394,17 @@ def test_command_with_a_table_that_will_not_do_writes_nothing(
 
 
 def test_command_with_a_file_that_is_no_table_tells_the_first_findings(table: Path) -> None:
-    """A file of another kind does not fill the screen."""
-    result = run(table, "word\n" * 1000)
+    """A file of another kind does not fill the screen; below a wrong heading nothing is judged."""
+    another = run(table, "word\n" * 1000)
+    broken = run(table, COMMENT + HEADING + "word\n" * 1000)
 
-    lines = result.stdout.splitlines()
-    assert result.exit_code == 1
+    assert (another.exit_code, broken.exit_code) == (1, 1)
+    _, heading, last = another.stdout.splitlines()
+    assert heading.startswith("error: line 1: the heading has to be")
+    assert last == "nothing is written"
+    lines = broken.stdout.splitlines()
     assert len(lines) == 22
-    assert lines[-2] == "error: and 981 more"
+    assert lines[-2] == "error: and 980 more"
 
 
 def test_command_with_no_such_file_is_a_usage_error(table: Path, tmp_path: Path) -> None:

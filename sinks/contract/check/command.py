@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, BinaryIO
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
@@ -17,7 +16,7 @@ from sinks.contract.check.rules import RULES, shown
 from sinks.contract.check.run import Checked
 from sinks.contract.check.run import check as checked_of
 from sinks.contract.finding import one_line
-from sinks.contract.terminal import FINDINGS, OK, USAGE, Terminal, ended, quiet_ends
+from sinks.contract.terminal import FINDINGS, OK, USAGE, Terminal, ended, opened, quiet_ends
 
 _NAMED = ("id", "type", "source")
 _HELP = """Check payloads: FILE... or - for standard input.
@@ -82,7 +81,7 @@ def _one(
     try:
         if name == "-" and sys.stdin is not None and sys.stdin.isatty():
             terminal.progress("reading from the terminal until Ctrl-D")
-        with _opened(name) as source:
+        with opened(name) as source:
             content = read_limited(source)
         terminal.progress("")
         checked = checked_of(content, role, streams)
@@ -94,17 +93,6 @@ def _one(
     if not as_json:
         _show(terminal, called, checked)
     return _as_members(called, checked)
-
-
-@contextmanager
-def _opened(name: str) -> Iterator[BinaryIO]:
-    if name != "-":
-        with open(name, "rb") as source:
-            yield source
-    elif sys.stdin is None:
-        raise Unreadable("is closed")
-    else:
-        yield sys.stdin.buffer
 
 
 def _show(terminal: Terminal, called: str, checked: Checked) -> None:
