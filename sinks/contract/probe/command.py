@@ -16,7 +16,7 @@ from sinks.contract.probe.run import probe as probe_of
 from sinks.contract.probe.target import ANSWER_SECONDS, InvalidTarget, target_of
 from sinks.contract.rows.row import Role, Row
 from sinks.contract.rows.sample import attributes_of
-from sinks.contract.terminal import Terminal, ended, quiet_ends
+from sinks.contract.terminal import Terminal, ended, opened, quiet_ends
 from sinks.errors import SinkError
 from sinks.models import MODELS
 
@@ -31,10 +31,10 @@ _MAX_EVENT_BYTES = 4 * 2**20
 )
 @click.option(
     "--event",
-    type=click.File("rb"),
+    metavar="FILE",
     help="The good event: a structured CloudEvent, or a bare document.",
 )
-@click.option("--token-file", type=click.File("rb"), help="Holds the bearer token to show.")
+@click.option("--token-file", metavar="FILE", help="Holds the bearer token to show.")
 @click.option("--ca-file", type=click.Path(path_type=Path), help="Certificate authorities, PEM.")
 @click.option(
     "--timeout",
@@ -54,8 +54,8 @@ def probe(
     url: str,
     role: Role,
     expect_row: str | None,
-    event: Any,
-    token_file: Any,
+    event: str | None,
+    token_file: str | None,
     ca_file: Path | None,
     timeout: float,
     show: str | None,
@@ -134,23 +134,31 @@ def _run(probe: Probe, url: str, silent: bool, quiet: bool) -> list[Result]:
     return results
 
 
-def _authorization(file: Any) -> dict[str, str]:
-    if file is None:
+def _read(option: str, name: str, size: int) -> bytes:
+    try:
+        with opened(name) as file:
+            return file.read(size)
+    except OSError as error:
+        raise ended(f"{option}: {name}: {error.strerror}") from None
+
+
+def _authorization(name: str | None) -> dict[str, str]:
+    if name is None:
         return {}
-    token = file.read(8192).decode("latin-1").strip()
+    token = _read("--token-file", name, 8192).decode("latin-1").strip()
     if not token.isascii() or not token.isprintable() or not token or " " in token:
         raise ended("--token-file has to hold one token: ASCII without spaces")
     return {"Authorization": f"Bearer {token}"}
 
 
-def _event(file: Any, role: Role) -> dict[str, Any] | None:
+def _event(name: str | None, role: Role) -> dict[str, Any] | None:
     """The members of an event whose data is an object, so that rows can change it.
 
     A bare document gets the attributes that it would travel with.
     """
-    if file is None:
+    if name is None:
         return None
-    raw = file.read(_MAX_EVENT_BYTES + 1)
+    raw = _read("--event", name, _MAX_EVENT_BYTES + 1)
     try:
         document = jsondata.loads(raw)
         if isinstance(document, dict) and "$schema" in document and "specversion" not in document:
