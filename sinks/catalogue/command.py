@@ -20,7 +20,7 @@ from sinks.catalogue import (
 )
 from sinks.catalogue.line import Deployed
 from sinks.catalogue.page import Page
-from sinks.catalogue.row_triggers import RowTrigger
+from sinks.catalogue.row_triggers import ROUTED, RowTrigger
 from sinks.catalogue.streams import streams_page
 from sinks.contract.terminal import ended, quiet_ends
 from sinks.model_row import ModelRow
@@ -45,7 +45,8 @@ FILES: Final = {
     "egress-streams": "manifests/components/production-streams/egress-streams.txt",
     "egress-test-streams": "manifests/overlays/staging-a/values/egress-streams.txt",
 }
-_RENDERERS: Final[Mapping[str, Callable[[Path], str]]] = {
+Triggers = Mapping[str, RowTrigger]
+_RENDERERS: Final[Mapping[str, Callable[[Triggers], str]]] = {
     "markdown": lambda triggers: markdown.render(_page(triggers)),
     "wikitext": lambda triggers: wikitext.render(_page(triggers)),
     "event-types": lambda _triggers: event_types.render(ROWS),
@@ -85,11 +86,14 @@ def streams(form: str | None, triggers: Path, write: bool) -> None:
     if not triggers.is_dir():
         raise ended(f"no directory {triggers}: be at the project's top, or name it with --triggers")
     with quiet_ends():
-        _say_what_no_trigger_delivers(triggers)
+        found = row_triggers.load(triggers)
+        if not found:
+            raise ended(f"no Trigger of a row in {triggers}")
+        _say_what_no_trigger_delivers(found, triggers)
         if not write:
-            sys.stdout.write(_RENDERERS[form or "markdown"](triggers))
+            sys.stdout.write(_RENDERERS[form or "markdown"](found))
             return
-        made = {Path(FILES[each]): render(triggers) for each, render in _RENDERERS.items()}
+        made = {Path(FILES[each]): render(found) for each, render in _RENDERERS.items()}
     for path, text in made.items():
         try:
             path.write_text(text, encoding="utf-8")
@@ -97,30 +101,21 @@ def streams(form: str | None, triggers: Path, write: bool) -> None:
             raise ended(f"cannot write {path}: {error.strerror}") from error
 
 
-def _page(triggers: Path) -> Page:
+def _page(triggers: Triggers) -> Page:
     text = wikis.TABLE.read_text(encoding="utf-8")
     return streams_page(
         ROWS,
         Deployed(deployed.load("production"), deployed.load("staging")),
         wikis.parse(text),
         source_of(text) or "an unknown source",
-        _triggers(triggers),
+        triggers,
     )
 
 
-def _triggers(directory: Path) -> Mapping[str, RowTrigger]:
-    return row_triggers.load(directory, "triggers/") | row_triggers.load(
-        directory / "optional", "triggers/optional/"
-    )
-
-
-def _say_what_no_trigger_delivers(directory: Path) -> None:
+def _say_what_no_trigger_delivers(triggers: Triggers, directory: Path) -> None:
     """A row without a Trigger is allowed, and is most often one forgotten."""
-    there = _triggers(directory)
-    if not there:
-        raise ended(f"no Trigger of a row in {directory}")
     for row in ROWS:
-        if row.name not in there:
+        if row.name not in triggers:
             click.echo(
                 f"warning: {row.name} gets no event: add {directory}/{row.name}.yaml,"
                 f" or {directory}/optional/{row.name}.yaml",
@@ -128,9 +123,9 @@ def _say_what_no_trigger_delivers(directory: Path) -> None:
             )
 
 
-def _routed(triggers: Path) -> list[ModelRow]:
+def _routed(triggers: Triggers) -> list[ModelRow]:
     """The rows that production routes; there are some, or nothing could be published."""
-    routed = [MODELS[name] for name in row_triggers.load(triggers, "triggers/")]
+    routed = [MODELS[name] for name, each in triggers.items() if each.directory == ROUTED]
     if not routed:
-        raise ended(f"no Trigger of a row in {triggers}")
+        raise ended("no Trigger of a row beside optional/, so production would route nothing")
     return routed

@@ -73,7 +73,7 @@ def _files(path: str) -> list[str]:
 def _resources(name: str) -> list[dict[str, Any]]:
     """Return the resources of a file; a List, as kubectl prints it, is what is in it."""
     try:
-        text = _text(name)
+        text = text_of(name)
         _check_depth(text)
         _check_keys(text)
         documents = list(yaml.load_all(text, _LOADER))  # noqa: S506
@@ -94,7 +94,8 @@ def _unlisted(documents: Sequence[Any]) -> Iterator[Any]:
             yield document
 
 
-def _text(name: str) -> str:
+def text_of(name: str) -> str:
+    """Return the text of a file, or of standard input for `-`. raises: Unreadable."""
     try:
         with opened(name) as file:
             content = file.read(MAX_BYTES + 1)
