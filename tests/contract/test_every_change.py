@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -279,8 +279,7 @@ class Judge:
         arrived = [cloudevent.decode(*message) for message in sent[1:]]
         for each in arrived:
             assert (each.attributes, each.data) == (first.reply.attributes, first.reply.data)
-        answer = [orjson.loads(answered(isvc, orjson.dumps(body))[1]) for isvc, body in asked]
-        judge_reply(arrived[0], event, row, answer[0] if answer else None)
+        judge_reply(arrived[0], event, row, asked)
         if number % SECOND_OPINION_EVERY == 0:
             assert SECOND[row.output.schema](first.reply.data)
         self.replied[row.name] += 1
@@ -313,7 +312,9 @@ def judge_error(error: SinkError, asked: list[tuple[str, Any]]) -> None:
     assert error.status in (422, 502, 503)
 
 
-def judge_reply(reply: Event, event: Event, row: ModelRow, answer: Any) -> None:
+def judge_reply(
+    reply: Event, event: Event, row: ModelRow, asked: Sequence[tuple[str, Any]]
+) -> None:
     """The document is valid, says no more than the change, and nothing that the change hides."""
     output, schema = reply.data, OUTPUTS[row.output.schema]
     schema.validate(output)
@@ -328,7 +329,8 @@ def judge_reply(reply: Event, event: Event, row: ModelRow, answer: Any) -> None:
         judge_tags(output["weighted_tags"], event.data, row)
     else:
         judge_told(output, event.data, OF_CREATION if "database" in event.data else OF_CHANGE)
-        judge_scores(output, row, answer)
+        ((isvc, body),) = asked
+        judge_scores(output, row, orjson.loads(answered(isvc, orjson.dumps(body))[1]))
 
 
 def judge_members(value: Any, schema: Mapping[str, Any], pointer: str) -> None:

@@ -21,6 +21,17 @@ def made(form: str) -> Result:
     return CliRunner().invoke(main, ["streams", "--format", form], prog_name="sinks")
 
 
+def sinks(directory: Path, *options: str) -> subprocess.CompletedProcess[bytes]:
+    """Run this project's `sinks streams` there."""
+    return subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "sinks", "streams", *options],
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=False,
+    )
+
+
 @pytest.mark.parametrize("form", FILES)
 def test_kept_file_is_what_the_command_makes(form: str) -> None:
     """Whoever changes a row, a wiki or what is deployed regenerates what tells of them."""
@@ -115,17 +126,6 @@ def test_streams_write_with_a_format_is_a_usage_error() -> None:
 
     assert (done.returncode, done.stdout) == (2, b"")
     assert b"--write writes all formats: leave out --format" in done.stderr
-
-
-def sinks(directory: Path, *options: str) -> subprocess.CompletedProcess[bytes]:
-    """Run this project's `sinks streams` there."""
-    return subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "sinks", "streams", *options],
-        cwd=directory,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        check=False,
-    )
 
 
 def test_streams_without_a_format_is_markdown_and_with_another_a_usage_error() -> None:
