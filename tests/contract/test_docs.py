@@ -19,19 +19,12 @@ from sinks.local.parts import PORTS
 from sinks.local.processes import ROOT
 from sinks.models import ROWS
 from sinks.reasons import Reason
+from tests.contract.test_docs_settings import READ
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-SETTINGS = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
 STAGING = (ROOT / "docs" / "staging.md").read_text(encoding="utf-8")
 DOCS = sorted(ROOT.glob("docs/*.md"))
-VARIABLES = {
-    name
-    for path in sorted(ROOT.glob("sinks/*settings*.py"))
-    for name in re.findall(
-        r'(?:env\.(?:read|require)|Final =) ?\(\s*"([A-Z_]+)"', path.read_text(encoding="utf-8")
-    )
-}
 COMMANDS = [
     line.split(" #")[0].strip()
     for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
@@ -124,14 +117,6 @@ def test_readme_commands_are_make_targets_or_curl_lines() -> None:
     assert [name for name in MAKES if not re.search(rf"^{name}:", makefile, re.MULTILINE)] == []
 
 
-def test_settings_table_lists_what_settings_read() -> None:
-    """A variable that is read and not listed, or listed and not read, or listed twice, fails."""
-    rows = [line.split("|")[1] for line in SETTINGS.splitlines() if line.startswith("| `")]
-    listed = [name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)]
-
-    assert sorted(listed) == sorted(VARIABLES)
-
-
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
 def test_docs_page_sets_only_what_settings_read(path: Path) -> None:
     """What a page tells people to set, as `NAME=value`, is a variable of ours, or one that its own
@@ -140,7 +125,7 @@ def test_docs_page_sets_only_what_settings_read(path: Path) -> None:
     own = set(re.findall(r"\b([A-Z_]+)=", "".join(re.findall(r"^export .*", page, re.MULTILINE))))
     named = set(re.findall(r"\b([A-Z_]{6,})=", page)) - own
 
-    assert named - VARIABLES == set()
+    assert named - set(READ) == set()
 
 
 def test_staging_names_only_streams_that_rows_publish_to() -> None:
