@@ -12,7 +12,7 @@ import traceback
 
 import orjson
 
-from sinks.reasons import Outcome, Reason, Stage
+from sinks.reasons import DeferredReason, Outcome, Reason, RejectedReason, Stage
 
 # Knative's Go dispatcher crashes when the body of an error answer is longer.
 MAX_ERROR_BODY_BYTES = 768
@@ -48,10 +48,19 @@ class PermanentError(SinkError):
     """The same event would fail again: 400, 401, 403, 405, 413, 415 or 422."""
 
     outcome: Outcome = "rejected"
+    reason: RejectedReason
+
+    def __init__(self, reason: RejectedReason, detail: str, *, stage: Stage | None = None) -> None:
+        super().__init__(reason, detail, stage=stage)
 
 
 class TemporaryError(SinkError):
-    """Worth repeating: 500, 502, 503 or 504."""
+    """Worth repeating: 404, 500, 502, 503 or 504."""
+
+    reason: DeferredReason
+
+    def __init__(self, reason: DeferredReason, detail: str, *, stage: Stage | None = None) -> None:
+        super().__init__(reason, detail, stage=stage)
 
 
 class MalformedEvent(PermanentError):

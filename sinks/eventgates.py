@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 from sinks import log
 from sinks.avoidance import Avoidance
 from sinks.deadline import Deadline
-from sinks.errors import BadAnswer, DeadlineExceeded, Rejected, SinkError, Unavailable
+from sinks.errors import BadAnswer, DeadlineExceeded, Rejected, TemporaryError, Unavailable
 from sinks.eventgate import EventGate, ThisEventOnly
 from sinks.http_client import HttpClient
 from sinks.http_transport import Sends
-from sinks.reasons import Reason
+from sinks.reasons import DeferredReason
 
 _MAX_DETAIL_CHARS: Final = 120  # of each try: an error's text has room for three
 
@@ -60,7 +60,7 @@ class EventGates:
         document:  JSON with its own `meta.id`.
         raises:    Rejected; Unavailable, BadAnswer, DeadlineExceeded.
         """
-        sends, tries = Sends(), list[tuple[str, SinkError]]()
+        sends, tries = Sends(), list[tuple[str, TemporaryError]]()
         ahead, behind = self._avoidance.order()
         reset: list[int] = []
         while (group := ahead or behind or reset) and not sends.spent:
@@ -86,7 +86,7 @@ class EventGates:
         deadline: Deadline,
         share_seconds: float,
         sends: Sends,
-    ) -> SinkError | None:
+    ) -> TemporaryError | None:
         """Return None if the event has been produced, or why another address has to be tried.
 
         raises: Rejected, BadAnswer: no other address would know better.
@@ -120,17 +120,17 @@ class EventGates:
         log.write(level, f"EventGate {what}", fields)
 
 
-def _failure(tries: Sequence[tuple[str, SinkError]], deadline: Deadline) -> SinkError:
+def _failure(tries: Sequence[tuple[str, TemporaryError]], deadline: Deadline) -> TemporaryError:
     """Return one error for all tries: the last one's own, if it is the only one."""
     if len(tries) == 1:
         return tries[0][1]
     detail = "; ".join(f"{host}: {error.detail[:_MAX_DETAIL_CHARS]}" for host, error in tries)
-    error: SinkError
+    error: TemporaryError
     if deadline.remaining() <= 0:
         detail = detail or "no time left to call EventGate: give it more"
         error = DeadlineExceeded("deadline", detail, stage="eventgate")
     else:
-        reasons: set[Reason] = {error.reason for _, error in tries}
+        reasons: set[DeferredReason] = {error.reason for _, error in tries}
         reason = reasons.pop() if len(reasons) == 1 else "eventgate_failed"
         error = Unavailable(reason, f"{detail}; repeat later", stage="eventgate")
     error.upstream_text = tries[-1][1].upstream_text if tries else ""

@@ -10,7 +10,7 @@ from typing import Any
 from sinks import page_change, prediction_classification, revision_create
 from sinks.errors import InvalidEvent, MalformedEvent
 from sinks.page_change import PageChange
-from sinks.reasons import Reason
+from sinks.reasons import IgnoredReason
 from sinks.schema import DocumentSchema, InvalidDocument, reader_schema
 
 PRIVATE_STREAM = "mediawiki.page_change.private.v1"
@@ -61,7 +61,7 @@ def schema_of(document: Mapping[str, Any]) -> tuple[str, int]:
     return match[1], int(match[2])
 
 
-def unwanted(document: object) -> Reason | None:
+def unwanted(document: object) -> IgnoredReason | None:
     """Return why nobody may look at this document any further, or None.
 
     document:  the data of an event, not yet checked.

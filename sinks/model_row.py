@@ -13,7 +13,7 @@ from sinks.envelope import event_type
 from sinks.output import Output
 from sinks.page_change import PageChange
 from sinks.prediction import Prediction
-from sinks.reasons import Reason
+from sinks.reasons import IgnoredReason
 from sinks.timestamp import age_seconds
 from sinks.wikis import Wiki
 
@@ -122,7 +122,7 @@ def question_for(
     return row.question, row.question.service or deployed[isvc_name(row, wiki_id)]
 
 
-def unwanted(row: ModelRow, change: PageChange, conditions: Conditions) -> Reason | None:
+def unwanted(row: ModelRow, change: PageChange, conditions: Conditions) -> IgnoredReason | None:
     """Return why this row does not score this change, or None if it does."""
     wanted = row.wanted
     if change.prediction is not None and change.prediction.model_name != wanted.model_name:
@@ -144,7 +144,7 @@ def unwanted(row: ModelRow, change: PageChange, conditions: Conditions) -> Reaso
     return None
 
 
-def unwanted_wiki(row: ModelRow, wiki_id: str, conditions: Conditions) -> Reason | None:
+def unwanted_wiki(row: ModelRow, wiki_id: str, conditions: Conditions) -> IgnoredReason | None:
     """Return why this row scores nothing on this wiki, or None if it does."""
     wanted, wiki = row.wanted, conditions.wikis.get(wiki_id)
     if wanted.where_deployed:

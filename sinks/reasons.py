@@ -6,9 +6,8 @@ from typing import Literal
 
 Outcome = Literal["replied", "relayed", "ignored", "rejected", "deferred"]
 
-# Every reason that an answer, a log line or a metric can carry.
-Reason = Literal[
-    # rejected
+# Of a permanent error.
+RejectedReason = Literal[
     "body_too_large",
     "client_disconnected",
     "deliveries_rejected",
@@ -40,7 +39,10 @@ Reason = Literal[
     "unsupported_media_type",
     "unsupported_schema",
     "wiki_mismatch",
-    # deferred
+]
+# Of a temporary error. Two are of both: what a predictor answers decides about the one, and
+# changeprop is never told that a missing Trigger is final.
+DeferredReason = Literal[
     "broker_failed",
     "bug",
     "deadletter_sink_failed",
@@ -51,15 +53,19 @@ Reason = Literal[
     "no_such_path",
     "overloaded",
     "predictor_failed",
+    "predictor_misconfigured",
     "revision_not_yet_known",
     "storage_failed",
     "subscriber_failed",
+    "unknown_trigger",
     "upstream_bad_answer",
     "upstream_timeout",
     "upstream_unavailable",
-    # relayed
-    "already_relayed",
-    # ignored
+]
+# Of an acknowledged event that needed no call.
+RelayedReason = Literal["already_relayed",]
+# Of an acknowledged event that nothing follows.
+IgnoredReason = Literal[
     "canary",
     "hidden_content",
     "model_name",
@@ -73,6 +79,8 @@ Reason = Literal[
     "wiki_not_deployed",
     "wiki_not_supported",
 ]
+# Every reason that an answer, a log line or a metric can carry.
+Reason = Literal[RejectedReason, DeferredReason, RelayedReason, IgnoredReason]
 
 Stage = Literal[
     "receiving",

@@ -9,14 +9,14 @@ from sinks.answer import Answer
 from sinks.cloudevent import Event
 from sinks.errors import MAX_DETAIL_CHARS, Rejected, Unavailable
 from sinks.incoming import Incoming
-from sinks.reasons import Outcome, Reason
+from sinks.reasons import IgnoredReason, Outcome, Reason
 from sinks.routing import Route
 from sinks.subscriber import Delivery
 
 _MOST_TELLING: Final[tuple[Outcome, ...]] = ("rejected", "relayed", "ignored")
 
 
-def ignored(incoming: Incoming, reason: Reason) -> Answer:
+def ignored(incoming: Incoming, reason: IgnoredReason) -> Answer:
     """Return the answer for an event that is not even delivered."""
     return Answer("ignored", reason, document=_document(incoming, incoming.id, "ignored", reason))
 

@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
 
 import click
 import pytest
@@ -18,11 +17,9 @@ from sinks.cli import main
 from sinks.local.parts import PORTS
 from sinks.local.processes import ROOT
 from sinks.models import ROWS
-from sinks.reasons import Reason
 from tests.contract.test_docs_settings import READ
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 STAGING = (ROOT / "docs" / "staging.md").read_text(encoding="utf-8")
 DOCS = sorted(ROOT.glob("docs/*.md"))
 COMMANDS = [
@@ -179,13 +176,6 @@ def test_docs_command_lines_are_of_our_command_line() -> None:
             command = command.commands[word]
         options = {name for each in command.params for name in each.opts}
         assert set(re.findall(r"(?<![\w-])--[a-z-]+", rest)) <= {*options, "--help"}, (words, rest)
-
-
-def test_operations_lists_every_reason_once() -> None:
-    """The page for people on call knows exactly the declared reasons."""
-    listed = re.findall(r"^\| `([a-z_]+)` \|", OPERATIONS, re.MULTILINE)
-
-    assert sorted(listed) == sorted(get_args(Reason))
 
 
 def test_readme_fits_its_limit() -> None:
