@@ -24,6 +24,7 @@ from sinks.letter import letter_of
 from sinks.local.parts import PORTS, TRIGGERS_DIR
 from sinks.local.processes import ROOT, clean_env
 from tests import today
+from tests.clone import set_up
 from tests.letters import opened
 from tests.replays import change
 
@@ -43,7 +44,7 @@ EDIT: Final = (ROOT / "tests" / "data" / "events" / "page_change_edit.json").rea
 CASE: Final = ROOT / "tests" / "data" / "rows" / "drafttopic" / "edit"
 STAND_INS: Final = """
 kubectl() { while [[ $1 != -- ]]; do shift; done; shift; "$@"; }
-make() { command make -n -o .venv/ready "$@" | sed 's/$/ --help/' | bash -e; }
+make() { command make -n "$@" | sed 's/$/ --help/' | bash -e; }
 kafkacat() {
   case "$*" in
     *" eqiad.mediawiki.page_change.v1 "* | *" eqiad.changeprop.error "*) cat edit.json ;;
@@ -101,22 +102,12 @@ class Pipeline(NamedTuple):
         )
 
 
-def _make_alike(directory: Path) -> None:
-    """Make a directory look like a clone; what is written there stays there."""
-    for name in ("Makefile", "gunicorn.conf.py", "manifests", "sinks", "tests", "triggers"):
-        (directory / name).symlink_to(ROOT / name)
-    programs = directory / ".venv" / "bin"
-    programs.mkdir(parents=True)
-    for name, command in (("python", ""), ("sinks", " -m sinks")):
-        script = f'#!/bin/sh\nexec {sys.executable}{command} "$@"\n'
-        (programs / name).write_text(script, encoding="ascii")
-        (programs / name).chmod(0o755)
-
-
 @contextmanager
 def running(directory: Path) -> Iterator[Pipeline]:
     """`up` on free ports, in a directory that is empty yet; ends as with Ctrl-C."""
-    _make_alike(directory)
+    for name in ("Makefile", "gunicorn.conf.py", "manifests", "sinks", "tests", "triggers"):
+        (directory / name).symlink_to(ROOT / name)
+    set_up(directory)
     case = {path.stem: orjson.loads(path.read_bytes()) for path in CASE.iterdir()}
     served = today.serve("drafttopic", case["event"], case["predictor"]["answer"])
     read = {"today": served.published[0], "ours": case["output"], "edit": orjson.loads(EDIT)}

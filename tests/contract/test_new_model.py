@@ -1,25 +1,42 @@
 """Adding a model is one row, one Trigger and two data files: a copy of this project gets one.
 
-`tests/data/new_model/` has the four pieces. Nothing else in the copy is edited, least of all a
-test; its parts run as processes of their own.
+README is followed word for word: the paths are those of its three steps, and the commands those
+below them. `tests/data/new_model/` has what a person would write. Nothing else in the copy is
+edited, least of all a test; its parts run as processes of their own.
 """
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from sinks.local.processes import ROOT
+from tests.clone import set_up
 
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SECTION = README.partition("\n## Add a model\n")[2].partition("\n## ")[0]
+# For each of the three steps, and for what stands below them: what is between backquotes.
+ROW, TRIGGER, FILES = (
+    re.findall(r"`([^`]+)`", step)
+    for step in re.findall(r"^\d\. ((?:.+\n)(?:   .+\n)*)", SECTION, re.MULTILINE)
+)
+BELOW = re.findall(r"`([^`]+)`", SECTION.strip().split("\n\n")[-1])
+CHECK, RENEW = (command for command in BELOW if " " in command)
+TABLE = ROW[0]
+ROUTED, _, LIST = TRIGGER
+(CASE,) = (name for name in FILES if "<row>" in name)
+DATA = [name for name in FILES if "/" not in name and name != "event.json"]
 NAME = "revertrisk-novice"
+SIBLING = "revertrisk-language-agnostic"
 STREAM = "mediawiki.page_revert_risk_novice_prediction_change.v1"
 PIECES = ROOT / "tests" / "data" / "new_model"
 COPIED = ("sinks", "triggers", "tests", "docs", "manifests")
-COPIED_FILES = ("gunicorn.conf.py", "pyproject.toml", "Makefile")
+COPIED_FILES = ("gunicorn.conf.py", "pyproject.toml", "Makefile", "README.md")
 LISTED = f"  - {NAME}.yaml\n"
 MADE = (
     ("docs/streams.md", (NAME, STREAM)),
@@ -28,7 +45,7 @@ MADE = (
     ("manifests/components/authentication/predictions.yaml", (NAME,)),
     ("manifests/components/production-streams/egress-streams.txt", (STREAM,)),
 )
-OF_THE_ROW = ("tests/contract/test_rows.py", "tests/unit/test_triggers.py")
+OF_THE_ROW = tuple(re.findall(r"tests/\S+", CHECK))
 # All that is said of every row, or counts rows, Triggers, streams or what an edit makes.
 OF_ALL_ROWS = (
     *OF_THE_ROW,
@@ -59,7 +76,7 @@ OF_ALL_ROWS = (
 
 
 def with_row(copy: Path) -> Path:
-    """Copy the project, with the row and nothing else of the new model."""
+    """Copy the project, and take README's first step: the row and nothing else of the model."""
     # Where this project is itself a copy that has got the pieces, they are left out first. Bytecode
     # comes along, but for what is just being written: to compile all of it again takes long.
     unwanted = shutil.ignore_patterns("*.pyc.*", NAME, f"{NAME}.yaml")
@@ -67,10 +84,11 @@ def with_row(copy: Path) -> Path:
         shutil.copytree(ROOT / name, copy / name, ignore=unwanted)
     for name in COPIED_FILES:
         shutil.copy(ROOT / name, copy)
-    kustomization = copy / "triggers" / "kustomization.yaml"
+    set_up(copy)
+    kustomization = copy / ROUTED / LIST
     listed = kustomization.read_text(encoding="utf-8").replace(LISTED, "")
     kustomization.write_text(listed, encoding="utf-8")
-    table = copy / "sinks" / "models.py"
+    table = copy / TABLE
     row = (PIECES / "row.txt").read_text(encoding="utf-8")
     text = table.read_text(encoding="utf-8").replace(row, "")
     rows, end, rest = text.rpartition(")\nMODELS: Final")
@@ -78,18 +96,24 @@ def with_row(copy: Path) -> Path:
     return copy
 
 
+def with_trigger(copy: Path) -> Path:
+    """Take the second step: a Trigger like its sibling's, and its line in the list."""
+    sibling = (copy / ROUTED / f"{SIBLING}.yaml").read_text(encoding="utf-8")
+    (copy / ROUTED / f"{NAME}.yaml").write_text(sibling.replace(SIBLING, NAME), encoding="utf-8")
+    with (copy / ROUTED / LIST).open("a", encoding="utf-8") as kustomization:
+        kustomization.write(LISTED)
+    return copy
+
+
 @pytest.fixture(scope="module")
 def complete(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy with the whole new model, and with the documents made anew."""
-    copy = with_row(tmp_path_factory.mktemp("complete"))
-    shutil.copy(PIECES / "trigger.yaml", copy / "triggers" / f"{NAME}.yaml")
-    with (copy / "triggers" / "kustomization.yaml").open("a", encoding="utf-8") as kustomization:
-        kustomization.write(LISTED)
-    case = copy / "tests" / "data" / "rows" / NAME / "edit"
+    copy = with_trigger(with_row(tmp_path_factory.mktemp("complete")))
+    case = copy / CASE.replace("<row>", NAME).replace("<case>", "edit")
     case.mkdir(parents=True)
-    for name in ("predictor.json", "output.json"):
+    for name in DATA:
         shutil.copy(PIECES / name, case)
-    made = run(copy, "make", "-o", ".venv/ready", "streams", f"BIN={Path(sys.executable).parent}")
+    made = run(copy, *RENEW.split())
     assert made.returncode == 0, made.stdout + made.stderr
     return copy
 
@@ -107,19 +131,41 @@ def run(copy: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 
 def run_tests(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run tests of a copy, which import that copy; each is shown with its outcome."""
-    return run(copy, sys.executable, "-m", "pytest", "-vv", "-p", "no:cacheprovider", *arguments)
+    """Run tests of a copy, as README does; each is shown with its outcome."""
+    program = CHECK.partition(" tests/")[0].split()
+    return run(copy, *program, "-vv", "-p", "no:cacheprovider", *arguments)
 
 
-def test_new_row_alone_is_told_what_is_missing(tmp_path: Path) -> None:
-    """A row without Trigger and case fails tests whose messages name both."""
-    copy = with_row(tmp_path)
+def test_readme_steps_name_what_the_test_takes_from_them() -> None:
+    """A README that says it otherwise is read otherwise, and not passed over."""
+    assert (ROOT / TABLE).is_file()
+    assert (ROOT / ROUTED / LIST).is_file()
+    assert sorted(DATA) == sorted(path.name for path in PIECES.glob("*.json"))
+    assert RENEW.split()[0] == "make"
 
-    done = run_tests(copy, "-k", NAME, *OF_THE_ROW)
+
+@pytest.mark.parametrize(
+    ("step", "missing", "there"),
+    [
+        pytest.param(with_row, (CASE, ROUTED), (), id="row"),
+        pytest.param(
+            lambda copy: with_trigger(with_row(copy)), (CASE,), (ROUTED,), id="row-and-trigger"
+        ),
+    ],
+)
+def test_new_row_is_told_what_is_missing(
+    step: Callable[[Path], Path], missing: tuple[str, ...], there: tuple[str, ...], tmp_path: Path
+) -> None:
+    """After each step the command of README names what the next ones add, and nothing that is
+    there."""
+    copy = step(tmp_path)
+    file = {CASE: CASE.replace("<row>/<case>", NAME), ROUTED: f"add {ROUTED}{NAME}.yaml"}
+
+    done = run_tests(copy, *OF_THE_ROW)
 
     assert done.returncode == 1, done.stdout + done.stderr
-    assert f"tests/data/rows/{NAME}/" in done.stdout
-    assert f"add triggers/{NAME}.yaml" in done.stdout
+    assert [name for name in missing if file[name] not in done.stdout] == []
+    assert [name for name in there if file[name] in done.stdout] == []
 
 
 def test_new_row_with_trigger_and_two_files_passes_every_test_without_an_edit(
@@ -146,7 +192,7 @@ def test_new_row_with_trigger_and_two_files_runs_end_to_end(complete: Path, tmp_
     shutil.copy(ROOT / "tests" / "data" / "events" / "page_change_edit.json", samples)
     local_run = ("-m", "sinks.local", "run", "--samples", str(samples), "--events", str(tmp_path))
 
-    ran = run(complete, sys.executable, *local_run)
+    ran = run(complete, ".venv/bin/python", *local_run)
 
     assert ran.returncode == 0, ran.stdout + ran.stderr
     shown = [line.split() for line in ran.stdout.splitlines()]
