@@ -69,7 +69,7 @@ def granian_command(
     in_flight: int = GRANIAN_IN_FLIGHT,
     program: Sequence[str] = (sys.executable, "-m", "granian"),
 ) -> list[str]:
-    """Return the command of docs/performance.md, but on loopback; it inherits no socket.
+    """Return the command of docs/granian.md, but on loopback; it inherits no socket.
 
     in_flight: the deliveries that get a thread each; `MAX_IN_FLIGHT` has to be the same.
     """

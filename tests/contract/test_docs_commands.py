@@ -55,8 +55,7 @@ RUNS: Final[Mapping[str, Run]] = {
     "migration.md: From the shim to Triggers": Run(
         (r"--to-datetime \d{4}-\d\d-\d\dT[\d:]+\.000 ",)
     ),
-    "operations.md: What each reason means, and what to do": Run((LETTER,), letters=True),
-    "performance.md: What an event costs, and on which server": Run((r"(usage: .*){5}",)),
+    "performance.md: What an event costs": Run((r"(usage: .*){5}",)),
     "staging.md: A: test streams on the production EventGate": Run(
         tuple(rf'"{row.test_stream}"' for row in ROWS) + (r"\n201\n.*\n201\n.*\n201\n",)
     ),
@@ -72,7 +71,7 @@ ELSEWHERE: Final = {
     "README.md: Prove a sink, or a payload": HERE,
     "dead-letters.md: The commands 2": HERE,
     "deploy.md: *": "tests/e2e/test_deploy.py",
-    "performance.md: The command for granian": "tests/contract/test_granian.py",
+    "granian.md: The command for granian": "tests/contract/test_granian.py",
 }
 # What cannot be run: another project's program, or a chart that is not here. Of these the words are
 # checked, as of all blocks (test_docs_words).

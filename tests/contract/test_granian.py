@@ -168,7 +168,7 @@ def test_log_level_says_which_lines_come(
 
 def test_documented_command_is_the_one_that_runs_here() -> None:
     """What the page recommends is tested, and waits for as long as gunicorn does at its end."""
-    page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    page = (ROOT / "docs" / "granian.md").read_text(encoding="utf-8").replace("\\\n", " ")
     (documented,) = re.findall(r"^MAX_IN_FLIGHT=.*", page, re.MULTILINE)
     words = shlex.split(documented.replace("--host 0.0.0.0", "--host 127.0.0.1"))
 
