@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -122,20 +122,26 @@ def running(directory: Path) -> Iterator[Pipeline]:
         text=True,
     )
     assert process.stdout is not None
+    try:
+        yield Pipeline(_ports_of(process.stdout), directory)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+        process.stdout.close()
+        status = process.wait(30)
+    assert status == 0
+
+
+def _ports_of(lines: Iterable[str]) -> dict[str, int]:
+    """What `up` says until it is ready: part -> port that it took."""
     taken = {}
-    for line in process.stdout:
+    for line in lines:
         if match := re.match(r"\s+(\S+)\s+http://127\.0\.0\.1:(\d+) ", line):
             taken[match[1]] = int(match[2])
         if line.startswith("ready"):
             break
     assert taken.keys() == PORTS.keys()
-
-    yield Pipeline(taken, directory)
-
-    process.send_signal(signal.SIGINT)
-    process.stdout.read()
-    process.stdout.close()
-    assert process.wait(30) == 0
+    return taken
 
 
 def with_letters(up: Pipeline, directory: Path, count: int) -> str:
