@@ -1,4 +1,4 @@
-"""Knative's Trigger filters as predicates on an event.
+"""Knative's Trigger filters as predicates on an event, which can tell how they judged it.
 
 Semantics of Knative Eventing's own Go filters (pkg/eventfilter/subscriptionsapi) behind a Broker:
 attributes are compared as text; one that is missing fails, but for `time`; times are in UTC; an
@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from sinks.cloudevent import Event
 from sinks.timestamp import utc_time
 
-Filter = Callable[[Event], bool]
+Predicate = Callable[[Event], bool]
+Pairs = Sequence[tuple[str, str]]
 
 _NAME = re.compile(r"[a-z][a-z0-9]*")
 _OTHER_NAMES = {"schemaurl": "dataschema", "datamediatype": "datacontenttype"}
@@ -32,6 +34,45 @@ class InvalidFilter(ValueError):
     """The filter would not be accepted by Knative, or cannot be evaluated here."""
 
 
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One filter, compiled.
+
+    dialect:    as it is written; `all` for a Trigger's whole list.
+    passes:     whether an event passes: a plain function, because every event meets every Trigger.
+    parts:      the filters that it is made of, in their order; none for a single condition.
+    attribute:  of a single condition, with the `text` that it is compared with; an empty text
+                stands for any that is not empty.
+    """
+
+    dialect: str
+    passes: Predicate
+    parts: tuple[Filter, ...] = ()
+    attribute: str = ""
+    text: str = ""
+
+    def judged(self, event: Event) -> Judged:
+        """Return what `passes` says of the event, of every part too."""
+        value = _value(event, self.attribute) if self.attribute else None
+        parts = tuple(part.judged(event) for part in self.parts)
+        return Judged(self, self.passes(event), value, parts)
+
+
+class Judged(NamedTuple):
+    """How a filter judged one event.
+
+    value:  of a single condition's attribute, as it is compared; None: the event has not got it.
+    """
+
+    filter: Filter
+    passed: bool
+    value: str | None
+    parts: tuple[Judged, ...]
+
+
+EVERYTHING = Filter("all", lambda _event: True)
+
+
 def compile_filters(filters: Sequence[Any]) -> Filter:
     """Return the predicate for `spec.filters`: all of its elements have to pass.
 
@@ -39,7 +80,7 @@ def compile_filters(filters: Sequence[Any]) -> Filter:
     """
     if not isinstance(filters, list):
         raise InvalidFilter("spec.filters has to be a list")
-    return _all([_compile(element) for element in filters])
+    return _all(tuple(_compile(element) for element in filters))
 
 
 def compile_attributes(attributes: Mapping[str, Any]) -> Filter:
@@ -47,13 +88,7 @@ def compile_attributes(attributes: Mapping[str, Any]) -> Filter:
 
     raises: InvalidFilter.
     """
-    pairs = _pairs("filter.attributes", attributes)
-
-    def passes(event: Event) -> bool:
-        values = ((_value(event, name), wanted) for name, wanted in pairs)
-        return all(value == wanted if wanted else bool(value) for value, wanted in values)
-
-    return passes
+    return _conditions("exact", _pairs("filter.attributes", attributes), _all_equal)
 
 
 def _compile(element: Any) -> Filter:
@@ -68,7 +103,7 @@ def _compile(element: Any) -> Filter:
             return _not_filter(body)
         known = ", ".join((*_TEXT_TESTS, "all", "any", "not"))
         raise InvalidFilter(f"dialect {dialect!r} is not one of {known}")
-    return lambda _event: True
+    return EVERYTHING
 
 
 def _text_filter(dialect: str, body: Any) -> Filter:
@@ -76,42 +111,64 @@ def _text_filter(dialect: str, body: Any) -> Filter:
     if any(not wanted for _, wanted in pairs):
         raise InvalidFilter(f"{dialect} with an empty value: Knative would let everything pass")
 
+    def tested(pairs: Pairs) -> Predicate:
+        def passes(event: Event) -> bool:
+            for name, wanted in pairs:
+                value = _value(event, name)
+                if value is None or not test(value, wanted):
+                    return False
+            return True
+
+        return passes
+
+    return _conditions(dialect, pairs, tested)
+
+
+def _all_equal(pairs: Pairs) -> Predicate:
     def passes(event: Event) -> bool:
-        for name, wanted in pairs:
-            value = _value(event, name)
-            if value is None or not test(value, wanted):
-                return False
-        return True
+        values = ((_value(event, name), wanted) for name, wanted in pairs)
+        return all(value == wanted if wanted else bool(value) for value, wanted in values)
 
     return passes
+
+
+def _conditions(dialect: str, pairs: Pairs, predicate: Callable[[Pairs], Predicate]) -> Filter:
+    """Return the filter that all of these pairs make, each of which is one by itself too."""
+    if len(pairs) == 1:
+        return Filter(dialect, predicate(pairs), (), *pairs[0])
+    parts = tuple(_conditions(dialect, [pair], predicate) for pair in pairs)
+    return Filter(dialect, predicate(pairs), parts)
 
 
 def _list_filter(dialect: str, body: Any) -> Filter:
     if not isinstance(body, list):
         raise InvalidFilter(f"{dialect} has to be a list of filters")
     if not body:
-        return lambda _event: True
-    parts = [_compile_inner(element) for element in body]
+        return EVERYTHING
+    parts = tuple(_compile_inner(element) for element in body)
     if dialect == "all":
         return _all(parts)
-    return lambda event: any(part(event) for part in parts)
+    tests = [part.passes for part in parts]
+    return Filter(dialect, lambda event: any(passes(event) for passes in tests), parts)
 
 
-def _all(parts: Sequence[Filter]) -> Filter:
+def _all(parts: tuple[Filter, ...]) -> Filter:
     """A loop and no generator: every event meets every Trigger."""
+    tests = [part.passes for part in parts]
 
     def passes(event: Event) -> bool:
-        for part in parts:
-            if not part(event):
+        for test in tests:
+            if not test(event):
                 return False
         return True
 
-    return passes
+    return Filter("all", passes, parts)
 
 
 def _not_filter(body: Any) -> Filter:
     part = _compile_inner(body)
-    return lambda event: not part(event)
+    passes = part.passes
+    return Filter("not", lambda event: not passes(event), (part,))
 
 
 def _compile_inner(element: Any) -> Filter:

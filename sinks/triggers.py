@@ -13,7 +13,14 @@ from urllib.parse import urljoin, urlsplit
 
 import yaml
 
-from sinks.filters import Filter, InvalidFilter, compile_attributes, compile_filters
+from sinks.filters import (
+    EVERYTHING,
+    Filter,
+    InvalidFilter,
+    Predicate,
+    compile_attributes,
+    compile_filters,
+)
 from sinks.setting_values import NotValid
 from sinks.url_values import absolute_url
 
@@ -36,7 +43,7 @@ class Trigger:
 
     name: str
     namespace: str
-    passes: Filter
+    passes: Predicate
     subscriber: str
 
 
@@ -102,8 +109,8 @@ def parse(resource: Any, service_urls: ServiceUrls) -> Trigger:
     passes = subscriber = None
     problems = []
     try:
-        passes = _filter(spec)
-    except (InvalidFilter, InvalidTrigger) as error:
+        passes = filter_of(spec).passes
+    except InvalidTrigger as error:
         problems.append(str(error))
     try:
         subscriber = _subscriber(spec, namespace, service_urls)
@@ -121,18 +128,25 @@ def _object(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return value
 
 
-def _filter(spec: Mapping[str, Any]) -> Filter:
-    """`filters` replaces `filter` completely; without either everything passes."""
-    if spec.get("filters"):
-        return compile_filters(spec["filters"])
-    older = spec.get("filter")
-    if older:
-        attributes = older.get("attributes") if isinstance(older, dict) else None
-        if attributes is None:
-            raise InvalidTrigger("filter has to hold attributes")
-        if attributes != {}:
-            return compile_attributes(attributes)
-    return lambda _event: True
+def filter_of(spec: Mapping[str, Any]) -> Filter:
+    """Return what a Trigger's spec selects: `filters` replaces `filter` completely; without either
+    everything passes.
+
+    raises: InvalidTrigger.
+    """
+    try:
+        if spec.get("filters"):
+            return compile_filters(spec["filters"])
+        older = spec.get("filter")
+        if older:
+            attributes = older.get("attributes") if isinstance(older, dict) else None
+            if attributes is None:
+                raise InvalidTrigger("filter has to hold attributes")
+            if attributes != {}:
+                return compile_attributes(attributes)
+    except InvalidFilter as error:
+        raise InvalidTrigger(str(error)) from error
+    return EVERYTHING
 
 
 def _subscriber(spec: Mapping[str, Any], namespace: str, service_urls: ServiceUrls) -> str:

@@ -40,8 +40,8 @@ class Condition:
 
     def holds(self, value: str) -> bool:
         """Return whether an event whose attribute has this value meets it."""
-        passes = compile_filters([{self.dialect: {self.attribute: self.text}}])
-        return passes(Event({self.attribute: value}, None))
+        compiled = compile_filters([{self.dialect: {self.attribute: self.text}}])
+        return compiled.passes(Event({self.attribute: value}, None))
 
 
 def problems(spec: Mapping[str, Any], known: Known) -> Iterator[Problem]:
