@@ -16,6 +16,11 @@ class InferenceService:
     name: str
     namespace: str
 
+    @property
+    def predict_path(self) -> str:
+        """The path of KServe's V1 protocol that it predicts at."""
+        return f"/v1/models/{self.name}:predict"
+
 
 def load(environment: str) -> Mapping[str, InferenceService]:
     """Return the InferenceServices of `staging` or `production` by name (`<wiki>-<model>`)."""

@@ -9,7 +9,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from sinks.environment import Environment
-from sinks.models import ROWS
+from sinks.models import ROWS, streams
 from sinks.setting_values import number, whole, words
 from sinks.settings import SinkSettings, cluster_callers, shared, stream_names
 from sinks.url_values import url_list
@@ -38,8 +38,6 @@ class EgressSettings(SinkSettings):
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
         env = Environment(environ)
         names = stream_names(env)
-        test = names == "test"
-        rows = frozenset(row.test_stream if test else row.stream for row in ROWS)
         settings = cls(
             **shared(env, 140),
             **cluster_callers(env),
@@ -52,11 +50,11 @@ class EgressSettings(SinkSettings):
             eventgate_read_timeout_seconds=env.read(
                 "EVENTGATE_READ_TIMEOUT_SECONDS", number(0.1, 600), 65.0
             ),
-            egress_streams=env.read("EGRESS_STREAMS", words, rows),
+            egress_streams=egress_streams(env, names),
             staging_eventgate_hosts=env.read("STAGING_EVENTGATE_HOSTS", words, frozenset()),
             relayed_memory_events=env.read("RELAYED_MEMORY_EVENTS", whole(0, 10**7), 10_000),
         )
-        env.problems += settings._unsafe(test)
+        env.problems += settings._unsafe(names == "test")
         return env.made(settings)
 
     def _unsafe(self, test: bool) -> list[str]:
@@ -75,3 +73,8 @@ class EgressSettings(SinkSettings):
             " STREAM_NAMES=test, or name the host in STAGING_EVENTGATE_HOSTS if it is staging's own"
             for host in sorted(hosts - self.staging_eventgate_hosts)
         ]
+
+
+def egress_streams(env: Environment, stream_names: str) -> frozenset[str]:
+    """Return the allow-list; where none is set, the streams of all rows in this set of names."""
+    return env.read("EGRESS_STREAMS", words, frozenset(streams(stream_names).values()))

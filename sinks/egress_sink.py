@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
+from sinks import publishing
 from sinks.answer import Answer
 from sinks.callers import cluster_caller_of
 from sinks.cloudevent import Event
@@ -13,7 +14,7 @@ from sinks.environment import or_exit
 from sinks.eventgates import EventGates
 from sinks.http_message import HttpResponse
 from sinks.relayed_events import RelayedEvents
-from sinks.relaying import Relaying, load_outputs, relay, withheld_streams
+from sinks.relaying import Relaying, relay
 from sinks.telemetry import Telemetry
 from sinks.upstreams import http_client
 from sinks.web import Sink, decode_event
@@ -25,9 +26,7 @@ def create_app(settings: EgressSettings | None = None) -> Flask:
     settings = settings or or_exit(EgressSettings.from_env)
     sink = Sink("egress-sink", settings)
     relaying = Relaying(
-        outputs=load_outputs(),
-        streams=settings.egress_streams,
-        withheld=withheld_streams(settings.stream_names),
+        publishing=publishing.load(settings.egress_streams, settings.stream_names),
         eventgates=_eventgates(settings, sink.telemetry),
         relayed=RelayedEvents(settings.relayed_memory_events),
         already_relayed=sink.telemetry.already_relayed,

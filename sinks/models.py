@@ -190,3 +190,8 @@ ROWS: Final = (
     ),
 )
 MODELS: Final[Mapping[str, ModelRow]] = {row.name: row for row in ROWS}
+
+
+def streams(stream_names: str) -> Mapping[str, str]:
+    """Return row name -> stream to publish to, of the `production` or the `test` names."""
+    return {row.name: row.test_stream if stream_names == "test" else row.stream for row in ROWS}

@@ -55,7 +55,7 @@ class Predictor:
         sent = {"Content-Type": "application/json", **headers}
         if self._host:
             sent["Host"] = _filled(self._host, names)
-        url = f"{_filled(self._url, names)}/v1/models/{service.name}:predict"
+        url = f"{_filled(self._url, names)}{service.predict_path}"
         response = self._http.post(url, jsondata.dumps(body), sent, deadline)
         if response.status == 200:
             return _object(response)

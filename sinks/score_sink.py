@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from flask import Flask
 
-from sinks import deployed, inputs, wikis
+from sinks import decision
 from sinks.answer import Answer
 from sinks.callers import cluster_caller_of
 from sinks.cloudevent import Event
@@ -14,7 +14,7 @@ from sinks.deadline import Deadline
 from sinks.environment import or_exit
 from sinks.errors import InvalidEvent
 from sinks.http_message import HttpResponse
-from sinks.models import MODELS, ROWS
+from sinks.models import MODELS
 from sinks.predictor import Predictor
 from sinks.score_settings import ScoreSettings
 from sinks.scoring import Scoring, score
@@ -46,15 +46,14 @@ def create_app(settings: ScoreSettings | None = None) -> Flask:
 
 def _scoring(settings: ScoreSettings, sink: Sink) -> Scoring:
     http = http_client("predictor", settings, sink.telemetry)
-    test = settings.stream_names == "test"
     return Scoring(
-        readers={row.name: inputs.load_readers(row.wanted.titles) for row in ROWS},
-        deployed=deployed.load(deployed.where(settings.environment)),
-        wikis=wikis.load(),
-        streams={row.name: row.test_stream if test else row.stream for row in ROWS},
+        deciding=decision.load(
+            settings.environment,
+            settings.stream_names,
+            settings.schema_base_uri,
+            settings.max_event_age_seconds,
+        ),
         model_versions={"outlink-topic-model": settings.outlink_model_version},
-        schema_base_uri=settings.schema_base_uri,
-        max_event_age_seconds=settings.max_event_age_seconds,
         young_revision_seconds=settings.young_revision_seconds,
         predictor=Predictor(http, settings.predictor_url, settings.predictor_host),
     )

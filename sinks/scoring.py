@@ -6,41 +6,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sinks import inputs, model_row
+from sinks import decision
 from sinks.answer import Answer
 from sinks.cloudevent import Event
 from sinks.deadline import Deadline
-from sinks.deployed import InferenceService
-from sinks.envelope import made_id, reply_event, trace_of
-from sinks.errors import BadAnswer, Unavailable, UnsupportedMediaType
-from sinks.inputs import Readers
-from sinks.model_row import Conditions, ModelRow
-from sinks.output import build_meta
+from sinks.decision import Asked, Deciding, Declined
+from sinks.envelope import trace_of
+from sinks.errors import BadAnswer, Unavailable
+from sinks.model_row import ModelRow
 from sinks.page_change import PageChange
 from sinks.prediction import Prediction, WrongShape
 from sinks.predictor import Predictor, UnknownRevision
 from sinks.timestamp import age_seconds
-from sinks.wikis import Wiki
 
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
     """What scoring needs besides the event; made once per process.
 
-    readers:                 row name -> readers of what the row takes.
-    streams:                 row name -> stream to publish to in this environment.
     model_versions:          row name -> version, where the predictor's answer names none.
-    max_event_age_seconds:   older events are ignored; 0 is no limit.
     young_revision_seconds:  how long a predictor may not know a revision: replication lag.
     """
 
-    readers: Mapping[str, Readers]
-    deployed: Mapping[str, InferenceService]
-    wikis: Mapping[str, Wiki]
-    streams: Mapping[str, str]
+    deciding: Deciding
     model_versions: Mapping[str, str]
-    schema_base_uri: str
-    max_event_age_seconds: float
     young_revision_seconds: float
     predictor: Predictor
 
@@ -52,40 +41,27 @@ def score(
 
     raises: SinkError. Nothing else happens: predictors only predict.
     """
-    if isinstance(event.data, bytes):
-        raise UnsupportedMediaType("unsupported_media_type", "the data has to be application/json")
-    if reason := inputs.unwanted(event.data):
-        return Answer("ignored", reason)
-    change = inputs.parse(event.data, scoring.readers[row.name])
-    conditions = Conditions(scoring.deployed, scoring.wikis, scoring.max_event_age_seconds, now)
-    if reason := model_row.unwanted(row, change, conditions):
-        return Answer("ignored", reason)
-    members = row.output.from_change(change)  # before a predictor works in vain
-    prediction = change.prediction or _predict(event, change, row, scoring, deadline, now)
-    output_type = row.output_type
-    event_id = made_id(event.source, event.id, row.name, output_type)
-    document = {
-        "$schema": row.output.schema,
-        "meta": build_meta(change.meta, scoring.streams[row.name], event_id),
-        **members,
-        **row.from_prediction(prediction),
-    }
-    return Answer(
-        "replied",
-        reply=reply_event(event, change, row.name, output_type, document, scoring.schema_base_uri),
-    )
+    decided = decision.decide(event, row, scoring.deciding, now)
+    if isinstance(decided, Declined):
+        return Answer("ignored", decided.reason)
+    prediction = decided.prediction
+    if isinstance(prediction, Asked):
+        prediction = _predict(event, decided.change, prediction, row, scoring, deadline, now)
+    predicted = row.from_prediction(prediction)
+    schema_base_uri = scoring.deciding.schema_base_uri
+    return Answer("replied", reply=decision.reply(event, row, decided, predicted, schema_base_uri))
 
 
 def _predict(
     event: Event,
     change: PageChange,
+    asked: Asked,
     row: ModelRow,
     scoring: Scoring,
     deadline: Deadline,
     now: datetime,
 ) -> Prediction:
-    question, service = model_row.question_for(row, change.wiki_id, scoring.deployed)
-    body = question.request(change, scoring.wikis[change.wiki_id])
+    question, service, body = asked
     headers = trace_of(event.attributes)
     if change.meta.request_id is not None:
         headers["x-request-id"] = change.meta.request_id

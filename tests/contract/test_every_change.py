@@ -31,7 +31,7 @@ import pytest
 from fastapi import HTTPException
 from kserve.errors import InvalidInput, ModelNotReady
 
-from sinks import cloudevent, deployed, inputs, log, score_sink, weighted_tags, wikis
+from sinks import cloudevent, decision, deployed, log, score_sink, weighted_tags, wikis
 from sinks.answer import Answer
 from sinks.cloudevent import Event, Mode
 from sinks.deadline import Deadline
@@ -479,13 +479,10 @@ def scoring_with(predictors: Predictors, max_event_age_seconds: float = 0) -> Sc
     """Return what score-sink has in production, but for who answers the calls."""
     settings = ScoreSettings.from_env({"PREDICTOR_URL": "http://127.0.0.1"})
     return Scoring(
-        readers={row.name: inputs.load_readers(row.wanted.titles) for row in ROWS},
-        deployed=DEPLOYED,
-        wikis=WIKIS,
-        streams={row.name: row.stream for row in ROWS},
+        deciding=decision.load(
+            "production", "production", settings.schema_base_uri, max_event_age_seconds
+        ),
         model_versions={"outlink-topic-model": settings.outlink_model_version},
-        schema_base_uri=settings.schema_base_uri,
-        max_event_age_seconds=max_event_age_seconds,
         young_revision_seconds=settings.young_revision_seconds,
         predictor=Predictor(HttpClient("predictor", predictors), settings.predictor_url, ""),
     )

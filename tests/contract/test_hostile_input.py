@@ -36,7 +36,7 @@ from hypothesis.configuration import set_hypothesis_home_dir
 from sinks import cloudevent, deployed, egress_sink, http_shim, log, score_sink
 from sinks.egress_settings import EgressSettings
 from sinks.models import MODELS
-from sinks.relaying import load_outputs
+from sinks.publishing import load_outputs
 from sinks.score_settings import ScoreSettings
 from sinks.shim_settings import ShimSettings
 from tests import hostile

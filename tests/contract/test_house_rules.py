@@ -43,8 +43,8 @@ ALLOWED = {
 }
 # Plain values in, plain values out: these may not reach anything that talks or listens.
 PURE = (
-    "allow_list article_country attributes avoidance cloudevent envelope errors filters "
-    "http_message inputs "
+    "allow_list article_country attributes avoidance cloudevent decision envelope errors filters "
+    "http_message inputs publishing "
     "jsondata letter letter_document letter_selection model_row models outlink "
     "output page_change prediction prediction_classification reasons relayed_events revertrisk "
     "revise_tone revision_create revision_score revscoring schema timestamp trigger_lint.lint "

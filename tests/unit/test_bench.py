@@ -15,7 +15,7 @@ import pytest
 
 from sinks import cloudevent, inputs
 from sinks.local.processes import ROOT
-from sinks.relaying import load_outputs
+from sinks.publishing import load_outputs
 from tests.bench import __main__ as program
 from tests.bench import events, process_tree, steps
 from tests.bench.figures import (

@@ -8,7 +8,7 @@ import pytest
 
 from sinks import inputs
 from sinks.contract.facts import PLACES, Facts, facts_of
-from sinks.relaying import load_outputs
+from sinks.publishing import load_outputs
 from sinks.schema import reader_schema
 from tests.factories import (
     page_change,

@@ -39,7 +39,7 @@ from sinks.contract.rows.script import (
 from sinks.contract.rows.tables import ROWS, rows_for
 from sinks.model_row import Conditions, unwanted
 from sinks.models import MODELS
-from sinks.relaying import load_outputs
+from sinks.publishing import load_outputs
 from tests.factories import prediction_classification, revision_score, weighted_tags
 
 ROLES: tuple[Role, ...] = get_args(Role)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sinks import deployed, inputs, page_change, wikis
+from sinks import decision, page_change
 from sinks.answer import Answer
 from sinks.cloudevent import NO_DATA, Event
 from sinks.deadline import Deadline
@@ -59,16 +59,12 @@ class Upstream:
         return HttpResponse(self.status, {}, json.dumps(self.answer).encode())
 
 
-def scoring(upstream: Upstream, **over: Any) -> Scoring:
+def scoring(upstream: Upstream, max_event_age_seconds: float = 0, **over: Any) -> Scoring:
     """What the score sink of production scores with, but for the network."""
+    deciding = decision.load("production", "production", BASE, max_event_age_seconds)
     made = Scoring(
-        readers={row.name: inputs.load_readers(row.wanted.titles) for row in ROWS},
-        deployed=deployed.load("production"),
-        wikis=wikis.load(),
-        streams={row.name: row.stream for row in ROWS},
+        deciding=deciding,
         model_versions={"outlink-topic-model": "links_1"},
-        schema_base_uri=BASE,
-        max_event_age_seconds=0,
         young_revision_seconds=300,
         predictor=Predictor(
             HttpClient("predictor", upstream),  # type: ignore[arg-type]
@@ -721,7 +717,7 @@ def test_score_answer_about_something_else_is_a_bad_answer(name: str, answer: An
 
 def test_scoring_readers_are_of_what_each_row_reads() -> None:
     """Only the row that feeds on predictions can read one."""
-    readers = scoring(Upstream()).readers
+    readers = decision.load("production", "production", BASE, 0).readers
     title = "mediawiki/page/prediction_classification_change"
 
     assert [name for name in NAMES if (title, 1) in readers[name]] == [TAGS]
