@@ -13,6 +13,7 @@ from sinks import log
 from sinks.broker import Broker
 from sinks.cloudevent import Event
 from sinks.deadline import Deadline
+from sinks.delivery import Delivery
 from sinks.destination import destined
 from sinks.errors import MAX_DETAIL_CHARS, SinkError
 from sinks.http_client import HttpClient
@@ -21,7 +22,7 @@ from sinks.letter_selection import KeptLetter
 from sinks.letters import Letters
 from sinks.reasons import Outcome
 from sinks.routing import Router
-from sinks.subscriber import Delivery, deliver
+from sinks.subscriber import deliver
 from sinks.triggers import Trigger
 
 # What is told of a letter is the worst that became of its deliveries; a reply goes on to the next.

@@ -11,7 +11,7 @@ from itertools import count
 from typing import Final, NamedTuple
 
 from sinks.cloudevent import Event
-from sinks.subscriber import Delivery, Failure
+from sinks.delivery import Delivery, Failure
 from sinks.triggers import Trigger
 
 # Knative's Broker lets an event pass 255 times. Replies that fan out again and again would reach

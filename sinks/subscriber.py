@@ -8,52 +8,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple, cast, get_args
+from typing import Any, Final, cast, get_args
 
 from sinks import cloudevent, jsondata
 from sinks.attributes import REQUIRED, media_type, unsendable
 from sinks.cloudevent import STRUCTURED_JSON, Event, NoData
 from sinks.deadline import Deadline
+from sinks.delivery import Delivery, Failure
 from sinks.envelope import trace_of
 from sinks.errors import RETRIED_4XX, BadAnswer, MalformedEvent, Rejected, SinkError
 from sinks.http_client import HttpClient
 from sinks.http_message import HttpResponse
-from sinks.reasons import Outcome, Reason
+from sinks.reasons import Reason
 from sinks.triggers import Trigger
 
 _REASONS: Final = frozenset(get_args(Reason))
 _MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(?:\s*;\s*[\w!#$&^.+-]+=[^;]+)*", re.ASCII)
 _GO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _GO_SOURCE = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:|(?![^/?#]*:))(?:[^%]|%[0-9A-Fa-f]{2})*")
-
-
-class Delivery(NamedTuple):
-    """What became of one event at one Trigger.
-
-    trigger:  its name; None where no Trigger took the event.
-    event:    what was delivered.
-    reply:    the event that came back, which is to be routed in turn.
-    detail:   for a failure, what the subscriber or the connection to it said.
-    failure:  what a dead letter tells of it.
-    kept:     whether a dead-letter sink has it.
-    """
-
-    trigger: str | None
-    event: Event
-    outcome: Outcome
-    reason: Reason | None = None
-    reply: Event | None = None
-    detail: str = ""
-    failure: Failure | None = None
-    kept: bool = False
-
-
-class Failure(NamedTuple):
-    """The answer that made a delivery fail for good; `body` is empty if there was none."""
-
-    destination: str
-    status: int
-    body: bytes = b""
 
 
 def deliver(http: HttpClient, trigger: Trigger, event: Event, deadline: Deadline) -> Delivery:

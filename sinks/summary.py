@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from sinks.answer import Answer
 from sinks.cloudevent import Event
+from sinks.delivery import Delivery
 from sinks.errors import MAX_DETAIL_CHARS, Rejected, Unavailable
 from sinks.incoming import Incoming
 from sinks.reasons import IgnoredReason, Outcome, Reason
 from sinks.routing import Route
-from sinks.subscriber import Delivery
 
 _MOST_TELLING: Final[tuple[Outcome, ...]] = ("rejected", "relayed", "ignored")
 

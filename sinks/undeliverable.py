@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from sinks import cloudevent
 from sinks.deadline import Deadline
+from sinks.delivery import Delivery, Failure
 from sinks.errors import SinkError
 from sinks.http_client import HttpClient
 from sinks.letter import undeliverable
 from sinks.routing import Route
-from sinks.subscriber import Delivery, Failure
 
 
 class DeadLetterSink:

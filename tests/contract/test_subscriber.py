@@ -14,9 +14,10 @@ import pytest
 from sinks import cloudevent
 from sinks.cloudevent import Event
 from sinks.deadline import Deadline
+from sinks.delivery import Delivery
 from sinks.http_client import USER_AGENT, HttpClient
 from sinks.http_transport import Transport
-from sinks.subscriber import Delivery, deliver
+from sinks.subscriber import deliver
 from sinks.triggers import Trigger
 from tests.upstream import Behave, Received, Upstream, answer
 

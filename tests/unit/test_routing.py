@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from sinks.cloudevent import Event
+from sinks.delivery import Delivery
 from sinks.routing import MAX_DELIVERIES, MAX_HOPS, Route, Router
-from sinks.subscriber import Delivery
 from sinks.triggers import Trigger
 
 WAIT_SECONDS = 10

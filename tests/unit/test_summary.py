@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from sinks.cloudevent import Event
+from sinks.delivery import Delivery
 from sinks.errors import Rejected, Unavailable, error_document
 from sinks.incoming import Incoming
 from sinks.reasons import Outcome, Reason
 from sinks.routing import Route
-from sinks.subscriber import Delivery
 from sinks.summary import summed
 
 EVENT = Event({"id": "e", "source": "/s", "type": "t"}, {})
