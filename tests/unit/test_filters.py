@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
-from sinks.cloudevent import Event
-from sinks.filters import InvalidFilter, compile_attributes, compile_filters
+from sinks.cloudevent import Event, decode
+from sinks.explaining.words import why_failed
+from sinks.filters import InvalidFilter, Judged, compile_attributes, compile_filters
+from sinks.triggers import filter_of
+from tests.e2e import generated_filters
 
 TYPE = "org.wikimedia.mediawiki.page.change.v1"
 NO_TIME = "0001-01-01T00:00:00Z"
@@ -315,3 +318,65 @@ def test_older_attributes_of_a_wrong_kind_are_refused(attributes: Any) -> None:
     """The older filter maps attribute names to text."""
     with pytest.raises(InvalidFilter):
         compile_attributes(attributes)
+
+
+def agrees(judged: Judged) -> bool:
+    """Whether a verdict is what its parts, or its one condition, make of it."""
+    one, parts = judged.filter, [part.passed for part in judged.parts]
+    if one.attribute:
+        value, text = judged.value, one.text
+        compared = {
+            "exact": value == text if text else bool(value),
+            "prefix": value is not None and value.startswith(text),
+            "suffix": value is not None and value.endswith(text),
+        }
+        return judged.passed is compared[one.dialect] and not parts
+    combined = {"any": any(parts), "not": parts[:1] == [False]}.get(one.dialect, all(parts))
+    return judged.passed is combined and all(map(agrees, judged.parts))
+
+
+def test_judged_of_generated_filters_is_what_they_say_when_called() -> None:
+    """The tree of verdicts explains the one verdict, down to each condition and its value."""
+    decoded = [decode(*message) for message in generated_filters.events("judged", 40)]
+    seen = set()
+
+    for spec in generated_filters.specs("judged", 400):
+        compiled = filter_of(spec)
+        for each in decoded:
+            judged = compiled.judged(each)
+            seen.add(judged.passed)
+            assert judged.passed is compiled.passes(each), (spec, each)
+            assert agrees(judged), (spec, each)
+            assert bool([*why_failed(judged)]) is not judged.passed, (spec, each)
+
+    assert seen == {True, False}
+
+
+@pytest.mark.parametrize(
+    ("element", "value"),
+    [
+        pytest.param({"exact": {"wikiid": "dewiki"}}, "enwiki", id="another value"),
+        pytest.param({"prefix": {"absent": "x"}}, None, id="no such attribute"),
+        pytest.param({"exact": {"time": "x"}}, NO_TIME, id="no time"),
+        pytest.param({"exact": {"specversion": "0.3"}}, "1.0", id="a constant"),
+    ],
+)
+def test_judged_of_one_condition_has_the_value_as_it_is_compared(
+    element: dict[str, Any], value: str | None
+) -> None:
+    """What the filter saw, not what the event says."""
+    (part,) = compile_filters([element]).judged(event()).parts
+
+    assert (part.passed, part.value, part.parts) == (False, value, ())
+
+
+def test_judged_of_several_pairs_tells_which_failed() -> None:
+    """One exact with two attributes is one filter of two conditions."""
+    compiled = compile_filters([{"exact": {"type": TYPE, "wikiid": "dewiki"}}])
+
+    (element,) = compiled.judged(event()).parts
+
+    assert [(part.filter.attribute, part.passed) for part in element.parts] == [
+        ("type", True),
+        ("wikiid", False),
+    ]
