@@ -10,6 +10,7 @@ from sinks.catalogue.wikis_command import wikis_command
 from sinks.compare.command import compare_command
 from sinks.contract.cli import contract
 from sinks.deadletters.command import deadletters
+from sinks.explain.command import explain_command
 from sinks.trigger_lint.command import triggers
 
 
@@ -22,6 +23,7 @@ def main() -> None:
 main.add_command(compare_command)
 main.add_command(contract)
 main.add_command(deadletters)
+main.add_command(explain_command)
 main.add_command(streams)
 main.add_command(triggers)
 main.add_command(wikis_command)

@@ -43,7 +43,12 @@ def routing(env: Environment) -> dict[str, Any]:
         "k_sink": env.read("K_SINK", url, ""),
         "k_ce_overrides": env.read("K_CE_OVERRIDES", ce_overrides, overrides),
         "k_ca_certs": env.read("K_CA_CERTS", authorities, ""),
-        "triggers_dir": env.read("TRIGGERS_DIR", directories, _TRIGGERS_DIR),
+        "triggers_dir": triggers_dir(env),
         "service_urls": env.read("SERVICE_URLS", service_urls, urls),
         "subscriber_token_file": env.read("SUBSCRIBER_TOKEN_FILE", existing_file, None),
     }
+
+
+def triggers_dir(env: Environment) -> tuple[Path, ...]:
+    """Return the directories of Trigger files."""
+    return env.read("TRIGGERS_DIR", directories, _TRIGGERS_DIR)

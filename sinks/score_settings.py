@@ -41,10 +41,15 @@ class ScoreSettings(SinkSettings):
                 schema_base_uri=schema_base(env),
                 predictor_url=env.require("PREDICTOR_URL", predictor_url, ""),
                 predictor_host=env.read("PREDICTOR_HOST", host_template, ""),
-                max_event_age_seconds=env.read("MAX_EVENT_AGE_SECONDS", number(0, 1e9), 0.0),
+                max_event_age_seconds=max_event_age(env),
                 young_revision_seconds=env.read("YOUNG_REVISION_SECONDS", number(0, 1e6), 300.0),
                 outlink_model_version=env.read(
                     "OUTLINK_MODEL_VERSION", model_version, "alloutlinks_202209"
                 ),
             )
         )
+
+
+def max_event_age(env: Environment) -> float:
+    """Return the seconds after which an event is too old to be scored; 0 is no limit."""
+    return env.read("MAX_EVENT_AGE_SECONDS", number(0, 1e9), 0.0)

@@ -59,7 +59,7 @@ def shared(env: Environment, deadline_seconds: float) -> dict[str, Any]:
     """Return the values of SinkSettings, but for who may call."""
     env.read(*PORT)  # used by gunicorn.conf.py; here only to tell what is wrong
     return {
-        "environment": env.read("ENVIRONMENT", choice("dev", "staging", "production"), "dev"),
+        "environment": environment_name(env),
         "log_level": env.read(*LOG_LEVEL),
         "event_deadline_seconds": event_deadline(env, deadline_seconds),
         "max_body_bytes": env.read(*MAX_BODY_BYTES),
@@ -105,6 +105,11 @@ def _oidc(env: Environment) -> dict[str, Any]:
         "oidc_issuer_token_file": env.read("OIDC_ISSUER_TOKEN_FILE", existing_file, None),
         "oidc_issuer_ca_file": env.read("OIDC_ISSUER_CA_FILE", authorities_file, None),
     }
+
+
+def environment_name(env: Environment) -> str:
+    """Return `dev`, `staging` or `production`."""
+    return env.read("ENVIRONMENT", choice("dev", "staging", "production"), "dev")
 
 
 def stream_names(env: Environment) -> str:

@@ -84,7 +84,7 @@ def lint_command(paths: tuple[str, ...], as_json: bool, strict: bool) -> None:
 
 def _shipped() -> Sequence[str]:
     """Return the directories that are linted where none is named; raises click.UsageError."""
-    if _is_piped():
+    if is_piped():
         shipped = " ".join(_SHIPPED)
         problem = f"standard input is not read without -: name - for it, or name {shipped}"
         raise click.UsageError(problem)
@@ -94,7 +94,7 @@ def _shipped() -> Sequence[str]:
     return _SHIPPED
 
 
-def _is_piped() -> bool:
+def is_piped() -> bool:
     """Whether somebody hands something in; a terminal and /dev/null hold nothing."""
     try:
         mode = os.fstat(sys.stdin.fileno()).st_mode

@@ -102,7 +102,7 @@ def text_of(name: str) -> str:
     except OSError as error:
         raise Unreadable(error.strerror or "cannot be read") from None
     if len(content) > MAX_BYTES:
-        raise Unreadable(f"it is over {MAX_BYTES} bytes: lint one namespace at a time")
+        raise Unreadable(f"it is over {MAX_BYTES} bytes: read one namespace at a time")
     try:
         return content.decode()
     except UnicodeDecodeError as error:

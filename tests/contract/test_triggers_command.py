@@ -284,7 +284,7 @@ UNREADABLE: Final = {
     "no such day": (b"a: 2026-13-45", "{}: month must be in 1..12"),
     "too large": (
         b"#" * (MAX_BYTES + 1),
-        "{}: it is over 4194304 bytes: lint one namespace at a time",
+        "{}: it is over 4194304 bytes: read one namespace at a time",
     ),
     "aliases of aliases": (
         BOMB.encode(),
