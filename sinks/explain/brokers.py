@@ -27,12 +27,14 @@ class Explained:
 
     broker:    its name, and its namespace if the Triggers say one; empty for those of the shim.
     refused:   pairs of a Trigger's name, and why the shim does not take it.
+    unready:   pairs of a Trigger's name, and what its cluster says is missing.
     findings:  of `sinks triggers lint`, about the Triggers that matter here.
     """
 
     broker: str
     verdicts: Sequence[Verdict]
     refused: Sequence[tuple[str, str]]
+    unready: Sequence[tuple[str, str]]
     findings: Sequence[Finding]
 
     def steps(self) -> Iterator[Step]:
@@ -53,7 +55,7 @@ class Explained:
         """Whether something is, whatever else goes well."""
         errors = any(finding.severity == "error" for finding in self.findings)
         lost = any(failed(step) or unpublished(step) for step in self.steps())
-        return errors or bool(self.refused) or lost
+        return errors or lost or bool(self.refused or self.unready)
 
 
 def failed(step: Step) -> bool:
@@ -91,19 +93,20 @@ def explained(
     only: the one Trigger that may get it, and is of interest.
     """
     if event is None:
-        return Explained(broker, (), (), ())
+        return Explained(broker, (), (), (), ())
     candidates, refused = _candidates(resources)
     verdicts = explain(event, candidates, here, None if only is None else [only])
     if only is not None:
         verdicts = tuple(each for each in verdicts if each.trigger.name == only)
         refused = [each for each in refused if each[0] == only]
     names = {only, *(name for name, _ in refused), *_reached(verdicts)}
+    unready = [each for each in _unready(resources) if each[0] in names]
     findings = [
         each
         for each in lint(resources.triggers, known, resources.brokers, resources.services)
         if each.trigger in names or (only is None and each.place.startswith(_CONDITIONS))
     ]
-    return Explained(broker, verdicts, refused, findings)
+    return Explained(broker, verdicts, refused, unready, findings)
 
 
 def names_of(resources: Resources) -> Collection[str]:
@@ -125,6 +128,16 @@ def _candidates(resources: Resources) -> tuple[list[Candidate], list[tuple[str, 
         else:
             candidates[candidate.trigger.name] = candidate
     return [candidates[name] for name in sorted(candidates)], refused
+
+
+def _unready(resources: Resources) -> Iterator[tuple[str, str]]:
+    """Yield the Triggers that Knative does not deliver to; files have no status."""
+    for _, resource in resources.triggers:
+        conditions = object_of(resource, "status").get("conditions")
+        for each in conditions if isinstance(conditions, list) else ():
+            ready = isinstance(each, dict) and each.get("type") == "Ready"
+            if ready and each.get("status") != "True":
+                yield _name(resource), f"{each.get('reason')}: {each.get('message')}"
 
 
 def _name(resource: Any) -> str:

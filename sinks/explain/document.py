@@ -49,6 +49,7 @@ def _broker(explained: Explained) -> Json:
         "wrong": explained.wrong,
         "triggers": [_verdict(verdict) for verdict in explained.verdicts],
         "refused": [{"trigger": name, "problem": problem} for name, problem in explained.refused],
+        "unready": [{"trigger": name, "problem": problem} for name, problem in explained.unready],
         "findings": [finding.as_dict() for finding in explained.findings],
     }
 

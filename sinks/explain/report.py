@@ -65,6 +65,8 @@ def _entered(name: str, entry: Entry, settings: ExplainSettings) -> Iterator[Lin
     yield Line(_said(f"{name}:", told), bold=True)
     where = f"environment {settings.environment}, {settings.stream_names} stream names"
     yield Line(f"  {where}")
+    if entry.as_it_is:
+        yield Line("  with the attributes that it has: the shim has no part in it")
     if entry.changed:
         yield Line(
             "  the shim makes these attributes anew; where it has no part in it, filters see the"
@@ -82,6 +84,10 @@ def _answers(explained: Explained) -> Iterator[Line]:
     others = [each for each in explained.verdicts if each.step is None]
     if not passing and explained.verdicts:
         yield Line("no Trigger takes it", "red")
+    for name, problem in explained.unready:
+        yield Line(
+            _said(f"{name}:", f"the cluster does not deliver to it: {problem}", width), "red"
+        )
     for verdict in passing:
         if verdict.step is not None:
             text, colour = _answer(verdict.step)

@@ -1,4 +1,5 @@
 """Why an event goes where it goes, by the router and the rows themselves, and nobody is asked.
 
-Plain values in, an `Explanation` out: `sinks explain` shows one to people, an app could too.
+Plain values in, an `Entry` and a `Verdict` of each Trigger out: `sinks explain` shows them to
+people, an app could too.
 """

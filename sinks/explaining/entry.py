@@ -11,7 +11,6 @@ from sinks.envelope import reply_event
 from sinks.errors import InvalidEvent, SinkError
 from sinks.explaining import words
 from sinks.incoming import receive, typed
-from sinks.inputs import Readers
 from sinks.models import MODELS, ROWS
 from sinks.reasons import Outcome, Reason
 
@@ -72,8 +71,7 @@ def _title(document: Any) -> str | None:
 
 def _own_reply(document: Mapping[str, Any], schema_base_uri: str) -> Event:
     """Return the event that a row replied with this prediction."""
-    readers: Readers = inputs.load_readers([_PREDICTION])
-    change = inputs.parse(document, readers)
+    change = inputs.parse(document, inputs.load_readers([_PREDICTION]))
     name = change.prediction.model_name if change.prediction else ""
     if name not in MODELS:
         raise InvalidEvent("unknown_row", f"no row is called {name}, as this prediction's model is")

@@ -23,6 +23,8 @@ from tests.manifests import ENVIRONMENTS, overlay
 
 TALK: Final = str(ROOT / "tests" / "data" / "events" / "page_change_edit_talk_page.json")
 CANARY: Final = str(ROOT / "tests" / "data" / "events" / "page_change_canary.json")
+CREATE: Final = str(ROOT / "tests" / "data" / "events" / "page_change_create.json")
+OTHER_TYPE: Final = [{"exact": {"type": "org.wikimedia.mediawiki.revision.create.v2"}}]
 TRIGGERS: Final = str(ROOT / "triggers")
 OPTIONAL: Final = str(ROOT / "triggers" / "optional")
 DRAFTTOPIC: Final = yaml.safe_load(
@@ -167,6 +169,7 @@ def test_explain_of_an_event_that_passed_no_shim_says_what_differs(tmp_path: Pat
     assert (through.exit_code, beside.exit_code) == (0, 1)
     assert told in through.output
     assert "no Trigger takes it\n" in beside.output
+    assert "  with the attributes that it has: the shim has no part in it\n" in beside.output
     assert "drafttopic:                   does not pass: type is dev.knative.kafka, not org." in (
         beside.output
     )
@@ -250,6 +253,24 @@ def test_explain_of_a_cluster_keeps_its_brokers_apart() -> None:
     )
 
 
+def test_explain_of_a_trigger_that_is_not_ready_says_what_the_cluster_says() -> None:
+    """Its filters may pass whatever they like; of others nobody wants to know."""
+    conditions = [
+        {"type": "BrokerReady", "status": "True"},
+        {"type": "Ready", "status": "False", "reason": "Unresolved", "message": "no score-sink"},
+    ]
+    unready = {**DRAFTTOPIC, "status": {"conditions": conditions}}
+    other = {**changed("other", filters=OTHER_TYPE), "status": {"conditions": conditions}}
+    items = [unready, other, {**EGRESS, "status": {"conditions": conditions[:1]}}]
+
+    done = run("page_change", "--cluster-yaml", "-", content=yaml.safe_dump({"items": items}))
+
+    told = "the cluster does not deliver to it: Unresolved: no score-sink"
+    assert done.exit_code == 1
+    assert done.output.splitlines()[2] == f"drafttopic: {told}"
+    assert done.output.count(told) == 1
+
+
 def test_explain_of_a_typo_names_it_and_what_is_meant(tmp_path: Path) -> None:
     """A Trigger that does not pass shows what the lint knows of its filters."""
     filters = [{"exact": {"typ": "x"}}, {"exact": {"wikiid": "enwik"}}]
@@ -294,7 +315,7 @@ def test_explain_of_a_missing_dead_letter_sink_tells_of_it_where_it_matters(
     no_letters = {**DRAFTTOPIC["spec"]["delivery"]}
     del no_letters["deadLetterSink"]
     reached = changed(delivery=no_letters)
-    other = changed("other", delivery=no_letters, filters=[{"exact": {"type": EGRESS_TYPE}}])
+    other = changed("other", delivery=no_letters, filters=OTHER_TYPE)
     path = written(tmp_path / "a.yaml", reached, other, EGRESS)
 
     done = run(CREATE, "--triggers", path)
@@ -302,10 +323,6 @@ def test_explain_of_a_missing_dead_letter_sink_tells_of_it_where_it_matters(
     assert done.exit_code == 1
     assert "drafttopic: spec.delivery: deadLetterSink is missing" in done.output
     assert "other: spec.delivery" not in done.output
-
-
-EGRESS_TYPE: Final = "org.wikimedia.mediawiki.revision.create.v2"
-CREATE: Final = str(ROOT / "tests" / "data" / "events" / "page_change_create.json")
 
 
 def test_explain_of_a_loop_tells_who_feeds_itself(tmp_path: Path) -> None:
