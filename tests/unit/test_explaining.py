@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from inspect import getsource
+from typing import Any, get_args
 
 import pytest
 
-from sinks import decision, prediction_classification, publishing
+from sinks import decision, model_row, page_change, prediction_classification, publishing
 from sinks.cloudevent import Event
+from sinks.decision import Declined
 from sinks.explaining.entry import Entry, enter
 from sinks.explaining.explanation import Step, Verdict, candidate_of, explain
 from sinks.explaining.subscribers import Surroundings
-from sinks.explaining.words import why_failed
+from sinks.explaining.words import why_declined, why_failed
 from sinks.filters import compile_attributes, compile_filters
 from sinks.models import MODELS, streams
+from sinks.reasons import Reason
 from sinks.triggers import InvalidTrigger
 from tests import factories
 from tests.factories import PAGE_CHANGE_TYPE, PREDICTION_TYPE, SCORE_TYPE
@@ -379,6 +383,21 @@ def test_explain_row_that_declines_says_why_in_words(
 
     assert (step.outcome, step.reason, step.detail) == ("ignored", reason, told)
     assert (step.asked, step.reply, step.followed) == (None, None, ())
+
+
+def test_why_declined_has_words_for_every_reason_of_a_row() -> None:
+    """A new reason without words would be found out by who asks why nothing arrives."""
+    source = getsource(model_row.unwanted) + getsource(model_row.unwanted_wiki)
+    reasons = set(re.findall(r'"([a-z_]+)"', source)) & set(get_args(Reason))
+    change = page_change.parse(factories.page_change())
+
+    told = {
+        reason: why_declined(Declined(reason, change), MODELS["drafttopic"], HERE.deciding)
+        for reason in reasons
+    }
+
+    assert len(reasons) == 9
+    assert all(told.values())
 
 
 def test_explain_row_that_finds_the_event_too_old_says_so() -> None:
