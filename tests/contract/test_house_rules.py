@@ -14,7 +14,9 @@ from sinks.local.processes import ROOT
 MODULES = sorted((ROOT / "sinks").rglob("*.py"))
 # Everything but the local counterparts is in the image; the contract kit is, but serves no event.
 SHIPPED = [path for path in MODULES if "local" not in path.parts]
-KIT = set("catalogue compare contract deadletters explain trigger_lint cli.py __main__.py".split())
+KIT = set(
+    "catalogue compare contract deadletters explain feed send trigger_lint cli.py __main__.py".split()
+)
 SERVING = [path for path in SHIPPED if not KIT & set(path.parts)]
 # Which modules may import a library, or one of our own packages; nobody else may.
 ALLOWED = {
@@ -26,7 +28,7 @@ ALLOWED = {
     "gevent": {"connection", "wsgi_request"},
     "httptools": {"http_answer"},
     "requests": set[str](),
-    "cloudevents": {"sample", "sdk"},
+    "cloudevents": {"sdk"},
     "click": set("account cli command options replay_command terminal wikis_command".split()),
     "h11": {"wire"},
     "pytest": {"plugin", "test_sink"},
@@ -43,12 +45,12 @@ ALLOWED = {
 }
 # Plain values in, plain values out: these may not reach anything that talks or listens.
 PURE = (
-    "allow_list article_country attributes avoidance cloudevent decision delivery envelope errors "
-    "explaining.entry explaining.explanation explaining.subscribers explaining.words filters "
-    "http_message inputs publishing "
-    "jsondata letter letter_document letter_selection model_row models outlink "
-    "output page_change prediction prediction_classification reasons relayed_events revertrisk "
-    "revise_tone revision_create revision_score revscoring routing schema timestamp "
+    "allow_list article_country attributes avoidance cloudevent decision delivery envelope "
+    "errors event_samples explaining.entry explaining.explanation explaining.subscribers "
+    "explaining.words filters http_message inputs jsondata letter letter_document "
+    "letter_selection model_row models outlink output page_change prediction "
+    "prediction_classification publishing reasons relayed_events revertrisk revise_tone "
+    "revision_create revision_score revscoring routing schema send.outgoing timestamp "
     "trigger_lint.lint weighted_tags wiki_table wikis"
 ).split()
 REQUIREMENTS = (

@@ -21,7 +21,6 @@ from sinks.contract.rows.row import Role, Row
 from sinks.contract.rows.sample import (
     Sample,
     attributes_of,
-    document,
     edited,
     envelope,
     members,
@@ -37,6 +36,7 @@ from sinks.contract.rows.script import (
     header,
 )
 from sinks.contract.rows.tables import ROWS, rows_for
+from sinks.event_samples import document
 from sinks.model_row import Conditions, unwanted
 from sinks.models import MODELS
 from sinks.publishing import load_outputs

@@ -10,13 +10,14 @@ import click
 
 from sinks import cloudevent, jsondata
 from sinks.contract import terminal
+from sinks.contract.options import authorization, read_bytes
 from sinks.contract.probe import report
 from sinks.contract.probe.run import InvalidSample, Probe, Result, Unreachable
 from sinks.contract.probe.run import probe as probe_of
 from sinks.contract.probe.target import ANSWER_SECONDS, InvalidTarget, target_of
 from sinks.contract.rows.row import Role, Row
 from sinks.contract.rows.sample import attributes_of
-from sinks.contract.terminal import Terminal, ended, opened, quiet_ends
+from sinks.contract.terminal import Terminal, ended, quiet_ends
 from sinks.errors import SinkError
 from sinks.models import MODELS
 
@@ -76,7 +77,7 @@ def probe(
     """
     with quiet_ends():
         try:
-            headers = _authorization(token_file)
+            headers = authorization(token_file)
             target = target_of(url, timeout, ca_file, yes)
             if expect_row and role not in ("score-sink", "any-processor"):
                 raise ended(f"--expect-row is for sinks that reply, which {role} does not")
@@ -134,23 +135,6 @@ def _run(probe: Probe, url: str, silent: bool, quiet: bool) -> list[Result]:
     return results
 
 
-def _read(option: str, name: str, size: int) -> bytes:
-    try:
-        with opened(name) as file:
-            return file.read(size)
-    except OSError as error:
-        raise ended(f"{option}: {name}: {error.strerror}") from None
-
-
-def _authorization(name: str | None) -> dict[str, str]:
-    if name is None:
-        return {}
-    token = _read("--token-file", name, 8192).decode("latin-1").strip()
-    if not token.isascii() or not token.isprintable() or not token or " " in token:
-        raise ended("--token-file has to hold one token: ASCII without spaces")
-    return {"Authorization": f"Bearer {token}"}
-
-
 def _event(name: str | None, role: Role) -> dict[str, Any] | None:
     """The members of an event whose data is an object, so that rows can change it.
 
@@ -158,7 +142,7 @@ def _event(name: str | None, role: Role) -> dict[str, Any] | None:
     """
     if name is None:
         return None
-    raw = _read("--event", name, _MAX_EVENT_BYTES + 1)
+    raw = read_bytes("--event", name, _MAX_EVENT_BYTES + 1)
     try:
         document = jsondata.loads(raw)
         if isinstance(document, dict) and "$schema" in document and "specversion" not in document:

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from sinks import deployed, page_change, wikis
 from sinks.contract.rows.row import Role
-from sinks.contract.rows.sample import DEFAULT_MODEL, attributes_of, canary, document
+from sinks.contract.rows.sample import DEFAULT_MODEL, attributes_of, canary
+from sinks.event_samples import document
 from sinks.model_row import Conditions, ModelRow, unwanted_wiki
 from sinks.models import MODELS
 

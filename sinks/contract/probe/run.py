@@ -64,7 +64,7 @@ class Probe:
         """Return if the sink answers its good event with anything at all. raises: Unreachable."""
         (heard,) = perform(post("binary")(self.sample), self.target)
         if isinstance(heard, Silence):
-            raise Unreachable(_advice(self.target, heard))
+            raise Unreachable(advice(self.target, heard))
 
     def run(self, row: Row) -> Result:
         """Put one row to the sink."""
@@ -152,7 +152,8 @@ def _check(made: Probe) -> None:
             ) from None
 
 
-def _advice(target: Target, silence: Silence) -> str:
+def advice(target: Target, silence: Silence) -> str:
+    """Return what to do where nobody has answered."""
     where = f"{target.host}:{target.port}"
     if not silence.connected:
         return f"cannot connect to {where} ({silence.why}): start the sink, or correct the URL"

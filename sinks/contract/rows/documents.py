@@ -10,7 +10,8 @@ from functools import partial
 from typing import Any, Final
 
 from sinks.contract.rows.row import EGRESS, GOOD, SCORE, Demand, Role, Row, in_both_modes, rejected
-from sinks.contract.rows.sample import Change, changed, document, member, post, post_document
+from sinks.contract.rows.sample import Change, changed, member, post, post_document
+from sinks.event_samples import document
 
 _SCHEMA: Final = "MediaWiki event platform: $schema names the schema that a document satisfies"
 _STREAM: Final = "EventGate: a stream takes documents of one schema"

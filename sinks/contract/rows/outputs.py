@@ -27,11 +27,11 @@ from sinks.contract.rows.sample import (
     Sample,
     canary,
     changed,
-    document,
     member,
     post,
     post_document,
 )
+from sinks.event_samples import document
 from sinks.models import ROWS as MODEL_ROWS
 
 _HIDDEN_WORD: Final = "What-nobody-may-know"

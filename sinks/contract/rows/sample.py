@@ -9,23 +9,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 
-from cloudevents.conversion import to_binary, to_structured
-from cloudevents.http import CloudEvent
-
+from sinks.cloudevent import Event
 from sinks.contract.facts import facts_of
 from sinks.contract.rows.script import Edit, Hear, Request, Script, Send
 from sinks.envelope import event_type
 from sinks.inputs import schema_of
 from sinks.models import ROWS
+from sinks.sdk import written
 
 DEFAULT_MODEL: Final = "drafttopic"  # a probe's that names none
-_SAMPLES: Final = Path(__file__).parent.parent / "samples"
-# What needs no percent-encoding in a header: printable ASCII without space, `"` and `%`.
-_PLAIN: Final = "".join(c for c in map(chr, range(0x21, 0x7F)) if c not in '"%')
 Mode = str
 
 
@@ -64,26 +58,11 @@ class Sample:
         if mode == "plain":
             headers, body = {"Content-Type": "application/json"}, json.dumps(self.data).encode()
         else:
-            event = CloudEvent(
-                {"specversion": "1.0", "datacontenttype": "application/json", **self.attributes},
-                dict(self.data),
-            )
-            if "time" not in self.attributes:
-                del event["time"]  # the SDK invents one, another at each call
-            headers, body = to_binary(event) if mode == "binary" else to_structured(event)
-        raw = tuple((name, _field(name, str(value))) for name, value in headers.items())
-        return Request(self.target, (*raw, *self.headers), bytes(body), self.host)
-
-
-def _field(name: str, value: str) -> bytes:
-    """Return a header's value; the SDK leaves percent-encoding, binding 3.1.3.2, to its users."""
-    return (quote(value, safe=_PLAIN) if name.lower().startswith("ce-") else value).encode()
-
-
-def document(name: str) -> dict[str, Any]:
-    """Return one of the documents that come with the kit, by the name of its file."""
-    loaded: dict[str, Any] = json.loads((_SAMPLES / f"{name}.json").read_bytes())
-    return loaded
+            typed = {"datacontenttype": "application/json", **self.attributes}
+            structured = mode == "structured"
+            headers, body = written(Event(typed, dict(self.data)), structured)
+        raw = tuple((name, value.encode()) for name, value in headers.items())
+        return Request(self.target, (*raw, *self.headers), body, self.host)
 
 
 def attributes_of(data: Mapping[str, Any]) -> dict[str, str]:

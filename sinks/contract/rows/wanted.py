@@ -24,11 +24,11 @@ from sinks.contract.rows.sample import (
     Make,
     Sample,
     changed,
-    document,
     member,
     post,
     post_document,
 )
+from sinks.event_samples import document
 from sinks.inputs import PRIVATE_STREAM
 from sinks.models import ROWS as MODEL_ROWS
 

@@ -1,0 +1,1 @@
+"""`sinks send`: one event to any URL, and what came back. No app loads this."""
