@@ -11,6 +11,7 @@ from sinks.compare.command import compare_command
 from sinks.contract.cli import contract
 from sinks.deadletters.command import deadletters
 from sinks.explain.command import explain_command
+from sinks.feed.command import feed_command
 from sinks.send.command import send_command
 from sinks.trigger_lint.command import triggers
 
@@ -25,6 +26,7 @@ main.add_command(compare_command)
 main.add_command(contract)
 main.add_command(deadletters)
 main.add_command(explain_command)
+main.add_command(feed_command)
 main.add_command(send_command)
 main.add_command(streams)
 main.add_command(triggers)

@@ -88,6 +88,7 @@ Stage = Literal[
     "predictor",
     "eventgate",
     "subscriber",
+    "http-shim",
     "broker",
     "issuer",
     "deadletter-sink",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ from sinks.incoming import Incoming
 from sinks.reasons import IgnoredReason, Outcome, Reason
 from sinks.routing import Route
 
+_DEFERRED: Final = re.compile(r"(\d+) of \d+ Triggers deferred: ([^;]*)")
+_REJECTED: Final = re.compile(r"(\d+) (?:of \d+ Triggers )?rejected")
 _MOST_TELLING: Final[tuple[Outcome, ...]] = ("rejected", "relayed", "ignored")
 
 
@@ -51,6 +54,19 @@ def summed(incoming: Incoming, event: Event, routes: Sequence[Route]) -> Answer:
         None if outcome == "relayed" else last.reason,
         document=None if incoming.mode else {"ce_id": event.id, "outcomes": outcomes},
     )
+
+
+def to_repeat(detail: str) -> tuple[tuple[str, ...], int]:
+    """Return which Triggers a 503 wants repeated, and how many have rejected the event.
+
+    detail:   as `summed` writes it.
+    returns:  no Triggers where they are not named: then all have to be repeated.
+    """
+    told, found = _REJECTED.search(detail), _DEFERRED.search(detail)
+    rejected = int(told[1]) if told else 0
+    names = tuple(each.partition(" (")[0] for each in found[2].split(", ")) if found else ()
+    whole = found is not None and len(names) == int(found[1]) and all(names)
+    return names if whole else (), rejected
 
 
 def _repeat(deferred: dict[str, str], rejected: dict[str, str], total: int) -> str:

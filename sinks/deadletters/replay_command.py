@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import datetime
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
+from sinks.contract.stopping import stoppable
 from sinks.contract.terminal import FINDINGS, INTERRUPTED, OK, ended, quiet_ends
 from sinks.deadletter_settings import DeadletterSettings
 from sinks.deadletters.account import Account
@@ -87,10 +84,10 @@ def replay_command(
     ):
         everything = until_at_most(selected(asked), replaying.now())
         selection = everything if again else pending(everything)
-        with _stopped() as stopped:
+        with stoppable("once the letters in work have ended") as stopping:
             run = Run(
                 deadline=lambda: Deadline.after(settings.event_deadline_seconds),
-                stop=stopped,
+                stop=stopping.is_asked,
                 concurrency=asked["concurrency"],
                 rate=asked["rate"] or 0.0,
                 trigger=asked["trigger"],
@@ -105,7 +102,7 @@ def replay_command(
                 account.show(replay(selection, replaying, run))
             finally:
                 account.sum()
-            if stopped() and account.done < total:
+            if stopping.is_asked() and account.done < total:
                 click.echo(f"go on with:\n  {_rest(ctx, account.last if again else 0)}", err=True)
                 sys.exit(INTERRUPTED)
     sys.exit(FINDINGS if account.bad else OK)
@@ -118,25 +115,6 @@ def _replaying(settings: DeadletterSettings, letters: Letters) -> Replaying:
         raise ended(
             f"the Triggers cannot be loaded: see TRIGGERS_DIR, SERVICE_URLS\n{error}"
         ) from None
-
-
-@contextmanager
-def _stopped() -> Iterator[Callable[[], bool]]:
-    """Whether somebody has asked to stop; who asks once more is not kept waiting."""
-    asked = threading.Event()
-
-    def ask(signum: int, _: object) -> None:
-        asked.set()
-        signal.signal(signum, signal.SIG_DFL)
-        # Not through sys.stderr, which may be in the middle of a write.
-        os.write(2, b"\nstopping: once the letters in work have ended; again: at once\n")
-
-    before = {each: signal.signal(each, ask) for each in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield asked.is_set
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
 
 
 def _rest(ctx: click.Context, after: int) -> str:
