@@ -1,16 +1,21 @@
-"""Both ends of a feed as a test wants them: a stream of EventStreams that behaves badly, and a shim
-that answers as scripted."""
+"""A feed, and both its ends as a test wants them: a stream that behaves badly as EventStreams may,
+and a shim that answers as scripted."""
 
 from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.processes import ROOT, clean_env
 from tests.upstream import Received, Upstream, answer
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -183,3 +188,77 @@ def deferred(*names: str, of: int, rejected: int = 0) -> Answer:
     told = f"repeat with ?trigger=NAME for each deferred one; {len(names)} of {of} Triggers"
     detail = f"{told} deferred: {named}{refused}"
     return 503, {"reason": "deliveries_deferred", "detail": detail, "ce_id": "1"}, {}
+
+
+ALL = "*"
+
+
+class Done(NamedTuple):
+    """How the command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def last(self) -> str:
+        return self.out.splitlines()[-1]
+
+
+class Runs:
+    """Runs of the command with one state file."""
+
+    def __init__(self, directory: Path) -> None:
+        self.state = directory / "kept" / "feed.json"
+        self.directory = directory
+        self.env: dict[str, str] = {}
+
+    def command(self, *arguments: str | Path) -> list[str]:
+        return [
+            *(sys.executable, "-m", "sinks", "feed", *map(str, arguments)),
+            *("--state", str(self.state)),
+        ]
+
+    def run(self, *arguments: str | Path, stdin: bytes | None = None) -> Done:
+        done = subprocess.run(  # noqa: S603
+            self.command(*arguments),
+            cwd=ROOT,
+            env=clean_env(self.env),
+            input=stdin,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert b"Traceback" not in done.stderr, done.stderr.decode()
+        return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    @contextmanager
+    def running(self, *arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
+        """The command in the background, killed if the block does not end it."""
+        process = subprocess.Popen(  # noqa: S603
+            self.command(*arguments),
+            cwd=ROOT,
+            env=clean_env(self.env),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        with process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def position(self, source: str, trigger: str = ALL) -> dict[str, Any] | None:
+        kept: dict[str, Any] = json.loads(self.state.read_text())["positions"][source]
+        return kept.get(trigger)
+
+    def offset(self, stream: Stream, trigger: str = ALL) -> int:
+        """The last event of the stream before which all is acknowledged."""
+        kept = self.position(stream.url, trigger)
+        return -1 if kept is None else offset_of(kept.get("last_event_id"))
+
+
+def ndjson(path: Path, numbers: Sequence[int], wiki: str = "enwiki") -> Path:
+    path.write_text("".join(f"{json.dumps(change(n, wiki))}\n" for n in numbers))
+    return path

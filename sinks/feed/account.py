@@ -36,7 +36,7 @@ class Account:
     sent:          events that were begun; acknowledged and rejected are parts of it.
     ignored:       of the acknowledged, those that no row wanted.
     rejected:      what nobody can ever take, unreadable lines included.
-    passed_over:   of other wikis.
+    filtered:   of other wikis.
     deferred:      answers after which an event had to be sent again.
     """
 
@@ -45,7 +45,7 @@ class Account:
     acknowledged: int = 0
     ignored: int = 0
     rejected: int = 0
-    passed_over: int = 0
+    filtered: int = 0
     deferred: int = 0
     last_dt: str = ""
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -83,7 +83,7 @@ class Account:
             f"{self.rejected} rejected",
             f"{self.deferred} deferred",
         ]
-        return ", ".join(told + ([f"{self.passed_over} of other wikis"] * (self.passed_over > 0)))
+        return ", ".join(told + ([f"{self.filtered} filtered"] * (self.filtered > 0)))
 
     def line(self, now: datetime) -> str:
         """Return the sum with rate, and lag: how old the last acknowledged change is."""

@@ -157,7 +157,7 @@ class Feed:
             self._end(ticket, told)
             return None
         if not item.data or not is_wanted(change, self._choice.wikis):
-            self.account.passed_over += bool(item.data)
+            self.account.filtered += bool(item.data)
             self._acknowledge(ticket)
             return None
         return change

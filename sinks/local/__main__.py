@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -14,6 +15,8 @@ from sinks.local.parts import (
     TRIGGERS_DIR,
     PortTaken,
     free_sockets,
+    names,
+    other_predictor,
     pinned_sockets,
     servers,
     services,
@@ -63,9 +66,14 @@ def run(samples: Path, events: Path) -> None:
 @click.option("--free-ports", is_flag=True, help="Take any free ports instead of the known ones.")
 @click.option("--events", type=click.Path(path_type=Path), default=Path("var/eventgate"))
 def up(free_ports: bool, events: Path) -> None:
-    """Start everything and leave it running until Ctrl-C; EVENTS is where EventGate writes."""
+    """Start everything and leave it running until Ctrl-C; EVENTS is where EventGate writes.
+
+    With PREDICTOR_URL (and PREDICTOR_HOST, CA_FILE) in the environment score-sink asks the
+    predictors there, and there is no local one.
+    """
+    predictor = other_predictor(os.environ)
     try:
-        sockets = free_sockets() if free_ports else pinned_sockets()
+        sockets = (free_sockets if free_ports else pinned_sockets)(names(predictor))
     except PortTaken as taken:
         sys.exit(
             f"{taken}: end it, or take others: .venv/bin/python -m sinks.local up --free-ports"
@@ -73,8 +81,10 @@ def up(free_ports: bool, events: Path) -> None:
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    parts = servers(sockets, events)
+    parts = servers(sockets, events, predictor)
     click.echo(f"starting {', '.join(part.name for part in parts)}")
+    if predictor:
+        click.echo(f"predictions are of {predictor['PREDICTOR_URL']}")
     try:
         with all_serving(parts, sockets, Path("var/log")) as running:
             for name, server in running.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -19,16 +19,29 @@ PORTS: Final[Mapping[str, int]] = {
     "eventgate": 8192,
 }
 TRIGGERS_DIR: Final = "triggers:triggers/optional"
+_OF_THE_PREDICTOR: Final = ("PREDICTOR_URL", "PREDICTOR_HOST", "CA_FILE")
 
 
 class PortTaken(OSError):
     """A pinned port is in use by something else; the text names it."""
 
 
-def pinned_sockets() -> dict[str, socket.socket]:
-    """Return a socket on each pinned port. raises: PortTaken."""
+def names(predictor: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the parts to start: all, but without the local predictor where there is another."""
+    return tuple(name for name in PORTS if not (predictor and name == "predictor"))
+
+
+def other_predictor(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what score-sink has to know of a predictor that is not ours; empty: there is none."""
+    given = {name: environ[name] for name in _OF_THE_PREDICTOR if environ.get(name)}
+    return given if "PREDICTOR_URL" in given else {}
+
+
+def pinned_sockets(parts: Sequence[str] = tuple(PORTS)) -> dict[str, socket.socket]:
+    """Return a socket on the pinned port of each part. raises: PortTaken."""
     sockets: dict[str, socket.socket] = {}
-    for name, port in PORTS.items():
+    for name in parts:
+        port = PORTS[name]
         try:
             sockets[name] = listen(port)
         except OSError as error:
@@ -38,9 +51,9 @@ def pinned_sockets() -> dict[str, socket.socket]:
     return sockets
 
 
-def free_sockets() -> dict[str, socket.socket]:
+def free_sockets(parts: Sequence[str] = tuple(PORTS)) -> dict[str, socket.socket]:
     """Return a socket on any free port for each part."""
-    return {name: listen() for name in PORTS}
+    return {name: listen() for name in parts}
 
 
 def services(url: Mapping[str, str]) -> str:
@@ -51,31 +64,27 @@ def services(url: Mapping[str, str]) -> str:
     return f"score-sink={url['score-sink']},egress-sink={url['egress-sink']}"
 
 
-def servers(sockets: Mapping[str, socket.socket], events: Path) -> list[Server]:
-    """Return all parts, wired to each other's ports.
+def servers(
+    sockets: Mapping[str, socket.socket], events: Path, predictor: Mapping[str, str] | None = None
+) -> list[Server]:
+    """Return the parts that have a socket, wired to each other's ports.
 
-    events: directory that the local EventGate writes its topics to; dead letters lie beside it.
+    events:     directory that the local EventGate writes its topics to; dead letters lie beside it.
+    predictor:  score-sink's variables for another predictor than the local one.
     """
     url = {name: f"http://127.0.0.1:{sock.getsockname()[1]}" for name, sock in sockets.items()}
-    eventgate = gunicorn(f"sinks.local.eventgate:create_app({str(events)!r})", "--keep-alive", "5")
     routing = {
         "ALLOW_ANONYMOUS": "true",
         "TRIGGERS_DIR": TRIGGERS_DIR,
         "SERVICE_URLS": services(url),
     }
     letters = (events.parent / "deadletters.sqlite").absolute()
-    return [
-        Server(
-            "predictor",
-            [sys.executable, "-m", "sinks.local.predictor", "--fd", "{fd}"],
-            {},
-            "/v1/models/enwiki-drafttopic",
-        ),
-        Server("eventgate", eventgate, {}, "/_info"),
+    parts = [
+        *_counterparts(events),
         Server(
             "score-sink",
             gunicorn("sinks.score_sink:create_app()"),
-            {"PREDICTOR_URL": url["predictor"]},
+            predictor or {"PREDICTOR_URL": url["predictor"]},
         ),
         Server(
             "egress-sink",
@@ -92,4 +101,19 @@ def servers(sockets: Mapping[str, socket.socket], events: Path) -> list[Server]:
             gunicorn("sinks.http_shim:create_app()"),
             {**routing, "DEADLETTER_URL": f"{url['deadletter-sink']}/"},
         ),
+    ]
+    return [part for part in parts if part.name in sockets]
+
+
+def _counterparts(events: Path) -> list[Server]:
+    """The predictor and the EventGate."""
+    eventgate = gunicorn(f"sinks.local.eventgate:create_app({str(events)!r})", "--keep-alive", "5")
+    return [
+        Server(
+            "predictor",
+            [sys.executable, "-m", "sinks.local.predictor", "--fd", "{fd}"],
+            {},
+            "/v1/models/enwiki-drafttopic",
+        ),
+        Server("eventgate", eventgate, {}, "/_info"),
     ]

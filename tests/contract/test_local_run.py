@@ -19,7 +19,9 @@ from sinks.local.processes import ROOT, DidNotStart, Server, listen, serving
 from sinks.local.runner import Topics
 from sinks.models import ROWS
 from tests import factories
+from tests.processes import clean_env
 from tests.sixteen import NAMES
+from tests.upstream import Received, Upstream, answer, call
 
 PUBLISHED = re.compile(r"^  ([a-z0-9-]+) +(\d+)  (mediawiki\.\S+)$", re.MULTILINE)
 IGNORED = re.compile(r"^ +ignored \(([a-z_]+)\): (.+)$", re.MULTILINE)
@@ -167,3 +169,41 @@ def test_topics_event_of_an_earlier_run_or_published_twice_does_not_count(tmp_pa
     assert topics.find("s", "a") is None
     (tmp_path / "dev.s.ndjson").write_text(f"{line}\n" * 3)
     assert topics.find("s", "a") is None
+
+
+def test_up_with_a_predictor_of_its_own_asks_that_one(tmp_path: Path) -> None:
+    """`PREDICTOR_URL=... make up` starts all parts but the local predictor, and asks the other."""
+
+    def predict(received: Received, sock: socket.socket) -> bool | None:
+        scored = factories.drafttopic_answer(received.json()["rev_id"], "enwiki")
+        return answer(200, scored)(received, sock)
+
+    with Upstream(predict) as other:
+        process = subprocess.Popen(  # noqa: S603
+            [
+                *(sys.executable, "-m", "sinks.local", "up", "--free-ports"),
+                *("--events", str(tmp_path / "eventgate")),
+            ],
+            cwd=ROOT,
+            env=clean_env({"PREDICTOR_URL": f"{other.url}/base", "PREDICTOR_HOST": "{isvc}.x"}),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        with process:
+            try:
+                assert process.stdout is not None
+                said = list(iter(process.stdout.readline, "ready; Ctrl-C ends it\n"))
+                found = (re.match(r"\s+(\S+)\s+(http://127\.0\.0\.1:\d+) ", line) for line in said)
+                urls = {each[1]: each[2] for each in found if each}
+                reply = call(
+                    int(urls["score-sink"].rpartition(":")[2]),
+                    "/models/drafttopic",
+                    *factories.structured(factories.page_change()),
+                )
+            finally:
+                process.terminate()
+
+    assert urls.keys() == PORTS.keys() - {"predictor"}
+    assert f"predictions are of {other.url}/base\n" in said
+    assert (reply.status, other.received[0].headers["host"]) == (200, "enwiki-drafttopic.x")
+    assert other.received[0].target == "/base/v1/models/enwiki-drafttopic:predict"

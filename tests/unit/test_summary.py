@@ -10,7 +10,7 @@ from sinks.errors import Rejected, Unavailable, error_document
 from sinks.incoming import Incoming
 from sinks.reasons import Outcome, Reason
 from sinks.routing import Route
-from sinks.summary import summed
+from sinks.summary import summed, to_repeat
 
 EVENT = Event({"id": "e", "source": "/s", "type": "t"}, {})
 PLAIN = Incoming("e", {}, None, {})
@@ -40,6 +40,7 @@ def test_summed_deferred_names_every_trigger_or_says_to_repeat_all(
     assert f"{count} of {count + rejected} Triggers deferred" in body
     assert not rejected or f"{rejected}" in body.partition("deferred")[2]
     assert len(body) <= 768
+    assert to_repeat(raised.value.detail) == (tuple(names) if names[-1] in body else (), rejected)
 
 
 def test_summed_rejected_behind_a_trigger_names_the_trigger_that_got_the_event() -> None:
