@@ -255,7 +255,7 @@ class Runs:
 
     def offset(self, stream: Stream, trigger: str = ALL) -> int:
         """The last event of the stream before which all is acknowledged."""
-        kept = self.position(stream.url, trigger)
+        kept = self.position(stream.url, trigger) if self.state.exists() else None
         return -1 if kept is None else offset_of(kept.get("last_event_id"))
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.feeding import GOOD, Runs, Shim, Stream, sends
+from tests.feeding import GOOD, Answer, Runs, Shim, Stream, sends
 from tests.processes import ROOT, clean_env
 from tests.stopping import wait_until
 
@@ -60,13 +60,21 @@ def test_feed_that_is_stopped_twice_ends_at_once(runs: Runs) -> None:
 
 
 def test_feed_that_is_killed_loses_no_event(runs: Runs) -> None:
-    """kill -9, again and again: all are acknowledged at least once, and the end is reached."""
-    total = 300
+    """kill -9, again and again, while an event that was deferred waits and others overtake it:
+    all are acknowledged at least once, and the end is reached."""
+    total = 250
+    later: Answer = (503, {}, {"Retry-After": "2"})
+
     with Stream(total, (sends(stay=True),)) as stream, Shim() as shim:
-        shim.script = lambda *_: (shim.wait(0.02), GOOD)[1]
-        for most in (60, 130, 200):
+
+        def script(number: int, _: tuple[str, ...], attempt: int) -> Answer:
+            shim.wait(0.05)
+            return later if number % 50 == 25 and attempt == 1 else GOOD
+
+        shim.script = script
+        for most in (20, 70, 120):
             with runs.running(stream.url, shim.url) as process:
-                wait_until(lambda most=most: len(shim.taken) >= most, "some are taken", 30)
+                wait_until(lambda most=most: runs.offset(stream) >= most, "some are done", 30)
                 process.send_signal(signal.SIGKILL)
                 process.wait()
         with runs.running(stream.url, shim.url) as process:
@@ -75,7 +83,7 @@ def test_feed_that_is_killed_loses_no_event(runs: Runs) -> None:
             process.wait(20)
 
     assert shim.numbers == list(range(total))
-    assert len(stream.asked) == 4
+    assert len(stream.asked) >= 3
 
 
 def test_feed_into_a_closed_pipe_ends_quietly_and_keeps_its_position(runs: Runs) -> None:
