@@ -28,6 +28,11 @@ class Ended(NamedTuple):
     detail: str
     delivered: Delivered | None
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether the shim has answered for it; what is not kept is rejected for good."""
+        return self.delivered is not None and self.delivered.done.kept
+
 
 @dataclass(slots=True)
 class Account:
@@ -54,7 +59,7 @@ class Account:
     def add(self, ended: Ended) -> None:
         """Count an event that has come to its end."""
         with self._lock:
-            if ended.delivered is None or not ended.delivered.done.kept:
+            if not ended.is_kept:
                 self.rejected += 1
                 return
             self.acknowledged += 1

@@ -66,7 +66,7 @@ class Report:
 
     def ended(self, ended: Ended) -> None:
         """Say what became of an event, if that is of interest."""
-        if self._as_json or ended.outcome == "rejected":
+        if self._as_json or not ended.is_kept:
             self._lines.put(ended)
 
     def tick(self) -> None:
@@ -106,7 +106,7 @@ class Report:
                 continue
             if self._as_json:
                 self._terminal.line(json.dumps(_document(said)))
-            if said.outcome == "rejected":
+            if not said.is_kept:
                 why = one_line(f"{said.reason}: {said.detail}")
                 self._trouble(why, f"rejected, and passed over: {said.where}: {why}")
         sys.stdout.flush()
@@ -132,6 +132,7 @@ def _document(ended: Ended) -> dict[str, Any]:
         "outcome": ended.outcome,
         "reason": ended.reason,
         "detail": ended.detail,
+        "kept": ended.is_kept,
         "attempts": delivered.attempts if delivered else 0,
         "seconds": round(delivered.seconds, 3) if delivered else 0,
     }

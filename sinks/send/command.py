@@ -29,7 +29,10 @@ from sinks.send.outgoing import Mode, Outgoing, outgoing
 _MAX_EVENT_BYTES: Final = 4 * 2**20
 _SHOWN_CHARS: Final = 4000
 _ATTRIBUTE: Final = re.compile(r"(?!specversion=)([a-z0-9]{1,64})=(.*)", re.DOTALL)
-_HEADER: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*:\s*([\x20-\x7e]*)")
+_HEADER: Final = re.compile(
+    r"(?!content-length|transfer-encoding)([!#$%&'*+.^_`|~0-9a-z-]+)\s*:\s*([\x20-\x7e]*)",
+    re.IGNORECASE,
+)
 # Of an answer; what else there is says nothing about the event.
 _TOLD_HEADERS: Final = re.compile(
     r"ce-.*|sinks-.*|content-type|retry-after|location|www-authenticate|allow|server"
@@ -94,8 +97,9 @@ def send_command(
         except SinkError as error:
             plain = "; --mode plain sends a document as it is" if mode != "plain" else ""
             raise ended(f"{event}: {error.detail}{plain}") from None
-        sent = {**message.headers, **_headers(headers), **authorization(token_file)}
-        answer = _answer(target, sent, message)
+        more = {**message.headers, **authorization(token_file)}
+        lowered = {name.lower(): value for name, value in more.items()}
+        answer = _answer(target, {**lowered, **_headers(headers)}, message)
         meant = meaning(answer, message.mode == "plain")
         show = _as_json if as_json else _as_lines
         show(url, message, answer, meant)
@@ -124,15 +128,17 @@ def _changes(given: Sequence[str]) -> Mapping[str, str]:
 def _headers(given: Sequence[str]) -> Mapping[str, str]:
     found = [_HEADER.fullmatch(each) for each in given]
     if not all(found):
-        raise click.UsageError("--header wants NAME:VALUE, in ASCII")
-    return {each[1]: each[2] for each in found if each}
+        raise click.UsageError("--header wants NAME:VALUE, in ASCII, and not of the framing")
+    return {each[1].lower(): each[2] for each in found if each}
 
 
 def _answer(target: Target, headers: Mapping[str, str], message: Outgoing) -> HttpAnswer:
     path = target.path + (f"?{target.query}" if target.query else "")
-    all_headers = {"User-Agent": USER_AGENT, "Prefer": "reply", **headers}
-    raw = tuple((name, value.encode("latin-1")) for name, value in all_headers.items())
-    request = Request(path, raw, message.body, target.authority)
+    usual = {"host": target.authority, "user-agent": USER_AGENT, "prefer": "reply"}
+    sent = {**usual, **headers}
+    host = sent.pop("host")
+    raw = tuple((name, value.encode("latin-1")) for name, value in sent.items())
+    request = Request(path, raw, message.body, host)
     (heard,) = perform((Send(request.raw()), Hear()), target)
     if isinstance(heard, Silence):
         raise ended(advice(target, heard))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import ssl
 import subprocess
@@ -80,6 +81,7 @@ def test_send_file_with_options_puts_them_on_the_wire(tmp_path: Path) -> None:
         done = send(
             *(tmp_path / "event.json", f"{sink.url}/in?x=1", "--set", "wikiid=dewiki"),
             *("--mode", "binary", "--header", "X-Mine: 5", "--token-file", tmp_path / "token"),
+            *("--header", "Host: sink.example", "--header", "content-TYPE:application/json;x=1"),
         )
 
     assert done.exit_code == 0, done.output
@@ -89,6 +91,8 @@ def test_send_file_with_options_puts_them_on_the_wire(tmp_path: Path) -> None:
     assert (received.get("wikiid"), received.data) == ("dewiki", {"a": 1})
     assert request.headers["x-mine"] == "5"
     assert request.headers["authorization"] == "Bearer secret"
+    assert request.raw_head.lower().count(b"\r\nhost: sink.example\r\n") == 1
+    assert re.findall(rb"content-type: (.*)\r", request.raw_head) == [b"application/json;x=1"]
 
 
 def test_send_plain_document_from_a_pipe_arrives_as_json() -> None:
@@ -147,6 +151,7 @@ def test_send_control_codes_of_a_sink_do_not_reach_the_terminal() -> None:
         pytest.param(("/dev/zero",), "more than 4 MiB", id="endless_file"),
         pytest.param(("page_change", "--set", "A=b"), "--set wants NAME=VALUE", id="set"),
         pytest.param(("page_change", "--header", "a b"), "--header wants", id="header"),
+        pytest.param(("page_change", "--header", "Content-Length: 1"), "framing", id="framing"),
         pytest.param(("page_change", "--token-file", "no"), "--token-file: no: No", id="token"),
     ],
 )
