@@ -23,7 +23,7 @@ run: .venv/ready ## set up, then send sample page changes through the whole pipe
 	@$(BIN)/python -m sinks.local run
 
 .PHONY: up
-up: .venv/ready ## leave the whole pipeline running on its ports until Ctrl-C
+up: .venv/ready ## leave the whole pipeline running on its ports until Ctrl-C; PREDICTOR_URL: with those predictors
 	@$(BIN)/python -m sinks.local up
 
 .PHONY: test

@@ -129,6 +129,8 @@ class Feed:
                 if change is None:
                     continue
                 self._pace()
+                if self._stopped.is_set():
+                    return None
                 with self._moved:
                     self._on_their_way += 1
                 self.account.sent += 1
@@ -145,16 +147,14 @@ class Feed:
 
     def _change_of(self, item: Item, ticket: Ticket[Any]) -> Change | None:
         """Return what the event says of itself; None for what is not sent, and done with it."""
-        problem = item.problem
+        problem, change = item.problem, _NOTHING
         try:
             change = change_in(item.data) if item.data else _NOTHING
         except Unreadable as error:
-            problem, change = str(error), _NOTHING
+            problem = str(error)
         if problem:
-            told = Ended(
-                self.trigger, item.where, _NOTHING, "rejected", "unreadable", problem, None
-            )
-            self._end(ticket, told)
+            what = ("rejected", "unreadable", problem, None)
+            self._end(ticket, Ended(self.trigger, item.where, _NOTHING, *what))
             return None
         if not item.data or not is_wanted(change, self._choice.wikis):
             self.account.filtered += bool(item.data)

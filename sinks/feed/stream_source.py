@@ -25,6 +25,7 @@ from sinks.feed.server_sent_events import EndlessEvent, EventReader, ServerSentE
 _CONNECT_SECONDS: Final = 10.0
 _PART_BYTES: Final = 65536
 _SAID_BYTES: Final = 200  # of a refusal
+_LEAST_SECONDS: Final = 0.1  # whatever a stream wants
 _TEMPORARY: Final = (408, 425, 429)
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
@@ -98,41 +99,36 @@ class StreamSource:
 
         raises: Refused, GaveUp.
         """
-        failures, first, heard = 0, FIRST_SECONDS, time.monotonic()
+        failures, first, failing_since = 0, FIRST_SECONDS, 0.0
         while True:
             reader = EventReader(str(position.get("last_event_id", "")))
-            why, asked = "the stream has ended", 0.0
+            why, asked = f"{self.key}: the stream has ended", 0.0
             try:
                 for event in self._events(position, reader):
-                    failures, heard = 0, time.monotonic()
-                    if event is not None:
-                        position = {"last_event_id": event.id} if event.id else position
-                        yield _item(event, position)
+                    failures = 0
+                    position = {"last_event_id": event.id} if event.id else position
+                    yield _item(event, position)
             except _Broken as error:
                 why = str(error)
                 asked = asked_seconds(error.retry_after, datetime.now(UTC))
             failures += 1
+            failing_since = time.monotonic() if failures == 1 else failing_since
             if reader.retry_seconds is not None:
-                first = reader.retry_seconds
+                first = max(_LEAST_SECONDS, reader.retry_seconds)
             limit = self._patience.give_up_seconds
-            if limit is not None and time.monotonic() - heard > limit:
-                raise GaveUp(f"{self.key}: {why}; nothing has come for {limit:g} s")
+            if limit is not None and time.monotonic() - failing_since > limit:
+                raise GaveUp(f"{why}; nothing has come for {limit:g} s")
             delay = max(asked, delay_seconds(failures, random.random(), first))  # noqa: S311
             self._patience.tell(f"{why}; again in {delay:.1f} s")
             if self._patience.wait(delay):
                 return
 
-    def _events(self, position: Stored, reader: EventReader) -> Iterator[ServerSentEvent | None]:
-        """Yield the events of one connection; None for other signs of life.
-
-        raises: _Broken, Refused.
-        """
+    def _events(self, position: Stored, reader: EventReader) -> Iterator[ServerSentEvent]:
+        """Yield the events of one connection. raises: _Broken, Refused."""
         try:
             with self._connected(position) as response:
-                yield None
                 while part := response.raw.read1(_PART_BYTES, decode_content=True):
                     yield from reader.feed(part)
-                    yield None
         except requests.exceptions.InvalidURL as error:
             raise Refused(f"{self.key}: {error}") from None
         except (requests.RequestException, HTTPError, OSError, EndlessEvent) as error:

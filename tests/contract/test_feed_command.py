@@ -313,3 +313,13 @@ def test_feed_has_as_many_events_on_their_way_as_it_may(runs: Runs, concurrency:
 
     assert (done.code, shim.most_in_flight) == (0, concurrency)
     assert shim.numbers == list(range(9))
+
+
+def test_feed_from_a_stream_that_ends_at_once_does_not_hammer_it(runs: Runs) -> None:
+    """Without events the waits grow, whatever the stream wants; --give-up-after counts them."""
+    with Stream(0, (sends(before=b"retry: 0\n\n"),)) as stream, Shim() as shim:
+        done = runs.run(stream.url, shim.url, "--give-up-after", "2")
+
+    assert done.code == 1
+    assert "the stream has ended; nothing has come for 2 s" in done.err
+    assert 3 <= len(stream.asked) <= 10
