@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -101,15 +102,20 @@ def send_command(
         lowered = {name.lower(): value for name, value in more.items()}
         answer = _answer(target, {**lowered, **_headers(headers)}, message)
         meant = meaning(answer, message.mode == "plain")
-        show = _as_json if as_json else _as_lines
-        show(url, message, answer, meant)
+        try:
+            show = _as_json if as_json else _as_lines
+            show(url, message, answer, meant)
+        except RecursionError:
+            raise ended(
+                f"{meant.fate}: {meant.told}; it is nested too deeply to be shown"
+            ) from None
     sys.exit(OK if meant.good else FINDINGS)
 
 
 def _text(name: str) -> bytes:
     if name in event_samples.names():
         return json.dumps(event_samples.document(name)).encode()
-    if name != "-" and not Path(name).exists():
+    if name != "-" and not os.path.exists(name):
         known = ", ".join(event_samples.names())
         raise ended(f"there is no file {one_line(name)}, and no such sample: these are {known}")
     text = read_bytes("EVENT", name, _MAX_EVENT_BYTES + 1)
@@ -136,8 +142,11 @@ def _answer(target: Target, headers: Mapping[str, str], message: Outgoing) -> Ht
     path = target.path + (f"?{target.query}" if target.query else "")
     usual = {"host": target.authority, "user-agent": USER_AGENT, "prefer": "reply"}
     sent = {**usual, **headers}
+    for name, value in sent.items():
+        if not (value.isascii() and value.isprintable()):
+            raise ended(f"{name} cannot be sent: it has other characters than printable ASCII")
     host = sent.pop("host")
-    raw = tuple((name, value.encode("latin-1")) for name, value in sent.items())
+    raw = tuple((name, value.encode("ascii")) for name, value in sent.items())
     request = Request(path, raw, message.body, host)
     (heard,) = perform((Send(request.raw()), Hear()), target)
     if isinstance(heard, Silence):
@@ -157,7 +166,9 @@ def _as_lines(url: str, message: Outgoing, answer: HttpAnswer, meant: Meaning) -
         if _TOLD_HEADERS.fullmatch(name):
             terminal.line(f"  {name}: {one_line(value)}")
     if meant.reply is not None:
-        terminal.line(json.dumps(event_document(meant.reply), indent=2, ensure_ascii=False))
+        shown = json.dumps(event_document(meant.reply), indent=2, ensure_ascii=False)
+        for line in shown.split("\n"):
+            terminal.line(one_line(line, 10 * len(line)))
     elif answer.body:
         text = answer.body.decode("utf-8", "replace")
         for line in text[:_SHOWN_CHARS].splitlines():

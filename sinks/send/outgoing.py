@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal, NamedTuple
 
 from sinks import cloudevent, inputs, jsondata
-from sinks.attributes import is_json
+from sinks.attributes import REQUIRED, is_json
 from sinks.cloudevent import STRUCTURED_JSON, Event
 from sinks.contract.rows.sample import attributes_of
 from sinks.errors import InvalidEvent, MalformedEvent
@@ -54,7 +54,12 @@ def outgoing(text: bytes, mode: Mode | None, changes: Mapping[str, str]) -> Outg
         return Outgoing(mode, {}, {"Content-Type": _JSON}, _document_in(event))
     merged = {**event.attributes, **changes}
     attributes = {name: value for name, value in merged.items() if value}
-    headers, body = written(event._replace(attributes=attributes), mode == "structured")
+    if missing := [name for name in REQUIRED if name not in attributes]:
+        raise InvalidEvent("invalid_event", f"there is no event without {', '.join(missing)}")
+    try:
+        headers, body = written(event._replace(attributes=attributes), mode == "structured")
+    except RecursionError:
+        raise InvalidEvent("invalid_document", "the data is nested too deeply") from None
     return Outgoing(mode, attributes, headers, body)
 
 
@@ -64,10 +69,9 @@ def _event_of(document: dict[str, Any]) -> Event:
         return typed(received(document, {}), inputs.load_readers(), SCHEMA_BASE_URI)
     try:
         attributes = {**attributes_of(document), "stream": str(document["meta"]["stream"])}
-    except (KeyError, TypeError) as error:
-        raise InvalidEvent(
-            "invalid_document", f"the document lacks {error}: there is no event without it"
-        ) from None
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        told = f"the document lacks {error}, or it is not as its schema has it"
+        raise InvalidEvent("invalid_document", told) from None
     return Event({**attributes, "datacontenttype": _JSON}, document)
 
 

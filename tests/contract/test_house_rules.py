@@ -50,11 +50,11 @@ ALLOWED = {
 PURE = (
     "allow_list article_country attributes avoidance cloudevent decision delivery envelope "
     "errors event_samples explaining.entry explaining.explanation explaining.subscribers "
-    "explaining.words filters http_message inputs jsondata letter letter_document "
-    "letter_selection model_row models outlink output page_change prediction "
-    "prediction_classification publishing reasons relayed_events revertrisk revise_tone "
-    "revision_create revision_score revscoring routing schema send.outgoing timestamp "
-    "trigger_lint.lint weighted_tags wiki_table wikis"
+    "explaining.words feed.backoff feed.item feed.server_sent_events feed.window filters "
+    "http_message inputs jsondata letter letter_document letter_selection model_row models "
+    "outlink output page_change prediction prediction_classification publishing reasons "
+    "relayed_events revertrisk revise_tone revision_create revision_score revscoring routing "
+    "schema send.outgoing timestamp trigger_lint.lint weighted_tags wiki_table wikis"
 ).split()
 REQUIREMENTS = (
     *("requirements", "requirements-build", "requirements-dev"),

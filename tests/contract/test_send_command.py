@@ -132,6 +132,23 @@ def test_send_over_https_trusts_the_authorities_of_ca_file(tmp_path: Path) -> No
     assert "CERTIFICATE_VERIFY_FAILED" in bad.stderr
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param('{"title": "\u65e5\u009b2J"}', id="control_code"),
+        pytest.param("[" * 1000 + "]" * 1000, id="nested_deeply"),
+    ],
+)
+def test_send_hostile_reply_is_shown_or_said_to_be_impossible(data: str) -> None:
+    """A good reply of a bad sink neither paints the terminal nor ends in a traceback."""
+    headers = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "s", "ce-type": "t"}
+    with Upstream(answer(200, data, {**headers, "Content-Type": "application/json"})) as sink:
+        done = send("page_change", sink.url)
+
+    assert "\u009b" not in done.output
+    assert '"title": "\u65e5\\x9b2J"' in done.stdout or "too deeply to be shown" in done.stderr
+
+
 def test_send_control_codes_of_a_sink_do_not_reach_the_terminal() -> None:
     """What a sink says is shown, not obeyed."""
     with Upstream(answer(400, b"\x1b[2Jred\x07", {"X": "y"})) as sink:
@@ -149,6 +166,10 @@ def test_send_control_codes_of_a_sink_do_not_reach_the_terminal() -> None:
         pytest.param(("sinks",), "EVENT: sinks: Is a directory", id="directory"),
         pytest.param(("/bin/true",), "is not JSON", id="binary_rubbish"),
         pytest.param(("/dev/zero",), "more than 4 MiB", id="endless_file"),
+        pytest.param(("x" * 5000,), "there is no file xxx", id="name_too_long"),
+        pytest.param(
+            ("page_change", "--set", "datacontenttype=\u65e5"), "printable ASCII", id="type"
+        ),
         pytest.param(("page_change", "--set", "A=b"), "--set wants NAME=VALUE", id="set"),
         pytest.param(("page_change", "--header", "a b"), "--header wants", id="header"),
         pytest.param(("page_change", "--header", "Content-Length: 1"), "framing", id="framing"),

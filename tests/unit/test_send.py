@@ -91,6 +91,15 @@ def test_outgoing_attributes_can_be_set_and_removed() -> None:
         pytest.param(b'{"$schema": "/mediawiki/revision/score/3.0.0"}', None, id="no_attributes"),
         pytest.param(b'{"specversion": "1.0", "id": "1"}', None, id="half_an_event"),
         pytest.param(
+            b'{"$schema": "/mediawiki/revision/score/3.0.0", "meta": 1}', None, id="odd_members"
+        ),
+        pytest.param(
+            b'{"specversion": "1.0", "id": "1", "source": "s", "type": "t", "data": %b}'
+            % (b"[" * 1000 + b"]" * 1000),
+            None,
+            id="nested_deeply",
+        ),
+        pytest.param(
             b'{"specversion": "1.0", "id": "1", "source": "s", "type": "t", "data_base64": "AA=="}',
             "plain",
             id="no_document_in_it",
@@ -103,6 +112,12 @@ def test_outgoing_text_that_is_no_event_says_why(text: bytes, mode: Mode | None)
         outgoing(text, mode, {})
 
     assert len(raised.value.detail) > 10
+
+
+def test_outgoing_required_attribute_cannot_be_removed() -> None:
+    """The SDK would invent an id: what is sent would not be what was asked for."""
+    with pytest.raises(SinkError, match="no event without id, source"):
+        outgoing(json.dumps(EVENT).encode(), "binary", {"id": "", "source": ""})
 
 
 def answer(status: int, body: Any = b"", headers: tuple[tuple[str, str], ...] = ()) -> HttpAnswer:
