@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -114,14 +115,9 @@ def feed_command(source: str, shim: str, as_json: bool, **asked: Any) -> None:
                 patience = asked["give_up_seconds"]
                 how = deliverings_of(feeds, http, address, patience, stopped, report)
                 saving = Saving(feeds, positions)
-                saving.now()
-
-                def tick() -> bool:
-                    saving.tick()
-                    report.tick()
-                    return not stopping.is_asked()
-
+                saving.now()  # a file that cannot be written is told before the first event
                 try:
+                    tick = partial(_tick, saving, report, stopping)
                     failure = run(feeds, how, asked["concurrency"], stopped, tick)
                 finally:
                     stopped.set()
@@ -131,6 +127,13 @@ def feed_command(source: str, shim: str, as_json: bool, **asked: Any) -> None:
             raise ended(str(error)) from None
         _end(failure, stopping)
     sys.exit(FINDINGS if any(each.rejected for each in accounts.values()) else OK)
+
+
+def _tick(saving: Saving, report: Report, stopping: Stopping) -> bool:
+    """Save and show how far the feeds are; false: they have to stop."""
+    saving.tick()
+    report.tick()
+    return not stopping.is_asked()
 
 
 def _end(failure: Exception | None, stopping: Stopping) -> None:

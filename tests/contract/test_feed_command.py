@@ -187,6 +187,21 @@ def test_feed_repeats_only_the_triggers_that_are_deferred(runs: Runs) -> None:
     assert shim.asked == [(0, ()), (0, ("a", "b")), (0, ("b",))]
 
 
+def test_feed_whose_shim_has_other_triggers_by_now_asks_all_again(runs: Runs) -> None:
+    """A name that the shim itself has given is no mistake of the command."""
+
+    def script(_: int, triggers: tuple[str, ...], attempt: int) -> Answer:
+        if triggers:
+            return 422, {"reason": "unknown_trigger", "detail": "there are: b"}, {}
+        return deferred("a", of=1) if attempt == 1 else GOOD
+
+    with Stream(1, (sends(),)) as stream, Shim(script) as shim:
+        done = runs.run(stream.url, shim.url, "--limit", "1")
+
+    assert done.code == 0, done
+    assert shim.asked == [(0, ()), (0, ("a",)), (0, ())]
+
+
 def test_feed_counts_what_one_trigger_rejected_and_another_deferred(runs: Runs) -> None:
     """The last answer is a 200, but something of the event was refused for good."""
 
