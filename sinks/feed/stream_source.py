@@ -129,7 +129,7 @@ class StreamSource:
             with self._connected(position) as response:
                 while part := response.raw.read1(_PART_BYTES, decode_content=True):
                     yield from reader.feed(part)
-        except requests.exceptions.InvalidURL as error:
+        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader) as error:
             raise Refused(f"{self.key}: {error}") from None
         except (requests.RequestException, HTTPError, OSError, EndlessEvent) as error:
             raise _Broken(f"{self.key}: {one_line(_root(error), 200)}") from error
