@@ -14,9 +14,14 @@ class Answer(NamedTuple):
 
     reason:    why the event was ignored, or need not be relayed again; else None.
     document:  JSON for a caller that does not speak CloudEvents: 200 instead of 202.
+    dt:        when that happened which has just been replied to or relayed, RFC 3339; None where
+               nothing was, or not now.
+    stream:    `meta.stream` of what was ignored before it was read; it may be anything.
     """
 
     outcome: Outcome
     reason: Reason | None = None
     reply: Event | None = None
     document: Mapping[str, Any] | None = None
+    dt: str | None = None
+    stream: object = None

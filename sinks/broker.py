@@ -10,12 +10,13 @@ from sinks import cloudevent
 from sinks.bearer import UnreadableToken, authorization_of
 from sinks.cloudevent import Event
 from sinks.deadline import Deadline
-from sinks.envelope import trace_of
+from sinks.envelope import Trace
 from sinks.errors import RETRIED_4XX, BadAnswer, Rejected, SinkError, Unavailable
 from sinks.http_client import HttpClient, blame
 from sinks.http_message import HttpResponse
 from sinks.routing_settings import RoutingSettings
 from sinks.telemetry import Telemetry
+from sinks.tracing import Tracer
 from sinks.upstreams import http_client
 
 # Where a SinkBinding mounts a token for the Broker's audience, and Kubernetes renews it.
@@ -43,15 +44,16 @@ class Broker:
         self._overrides = overrides
         self._token_file = token_file
 
-    def post(self, event: Event, deadline: Deadline) -> None:
+    def post(self, event: Event, deadline: Deadline, trace: Trace) -> None:
         """Return once the Broker has taken the event: a 2xx, empty as every ingress answers.
 
+        trace:  what the Broker is told of it besides the event's own.
         raises: Rejected for what it never takes; Unavailable, BadAnswer, DeadlineExceeded.
         """
         overridden = Event({**event.attributes, **self._overrides}, event.data, event.mode)
         message = cloudevent.encode(overridden, event.mode)
         shown = self._authorization()
-        headers = {**message.headers, **trace_of(event.attributes), **shown}
+        headers = {**message.headers, **trace, **shown}
         response = self._http.post(self._url, message.body, headers, deadline)
         if not (200 <= response.status < 300) or response.body:
             raise _failure(response, shown)
@@ -71,11 +73,15 @@ class Broker:
             ) from None
 
 
-def broker_of(settings: RoutingSettings, telemetry: Telemetry) -> Broker | None:
+def broker_of(
+    settings: RoutingSettings, telemetry: Telemetry, tracer: Tracer | None = None
+) -> Broker | None:
     """Return the Broker that the settings name; None without `K_SINK`."""
     if not settings.k_sink:
         return None
-    ingress = http_client("broker", settings, telemetry, ca_certs=settings.k_ca_certs)
+    ingress = http_client(
+        "broker", settings, telemetry, ca_certs=settings.k_ca_certs, tracer=tracer
+    )
     return Broker(ingress, settings.k_sink, settings.k_ce_overrides)
 
 

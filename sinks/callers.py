@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from sinks.bearer import shown_in, unauthenticated
 from sinks.issuer import Issuer
 from sinks.settings import SinkSettings
-from sinks.telemetry import Telemetry
+from sinks.telemetry import OTHERS, Telemetry
 from sinks.tokens import Tokens
 from sinks.upstreams import http_client
 
 if TYPE_CHECKING:
     from sinks.oidc import Oidc
 
-# Of the metrics: no name in TOKENS_FILE has brackets.
-_OTHERS: Final = "(others)"
 _MOST_SUBJECTS: Final = 1000
 
 
@@ -66,7 +64,7 @@ class Callers:
         """Any subject of a cluster may be let in, they are many, and each series costs memory."""
         if subject not in self._subjects:
             if len(self._subjects) >= _MOST_SUBJECTS:
-                return _OTHERS
+                return OTHERS
             self._subjects.add(subject)
         return subject
 

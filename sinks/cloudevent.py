@@ -71,6 +71,11 @@ class Event(NamedTuple):
     def type(self) -> str:
         return self.attributes["type"]
 
+    @property
+    def trace(self) -> Mapping[str, str]:
+        """What may hold `traceparent` and `tracestate`, not yet checked."""
+        return self.attributes
+
 
 class Message(NamedTuple):
     """What goes over the wire."""

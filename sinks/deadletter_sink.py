@@ -11,6 +11,7 @@ from sinks.callers import callers_of, cluster_caller_of
 from sinks.deadletter_api import add_api
 from sinks.deadletter_settings import DeadletterSettings
 from sinks.deadline import Deadline
+from sinks.envelope import Trace
 from sinks.environment import or_exit, stop
 from sinks.errors import Unavailable
 from sinks.http_message import HttpResponse
@@ -31,7 +32,7 @@ def create_app(settings: DeadletterSettings | None = None) -> Flask:
     app = sink.create_app()
 
     def arrivals(environ: Environ, _: str) -> HttpResponse:
-        def handle(letter: Letter, _deadline: Deadline) -> Answer:
+        def handle(letter: Letter, _deadline: Deadline, _trace: Trace) -> Answer:
             letters.keep(letter, datetime.now(UTC))
             return Answer("relayed")
 

@@ -10,12 +10,14 @@ from sinks.callers import cluster_caller_of
 from sinks.cloudevent import Event
 from sinks.deadline import Deadline
 from sinks.egress_settings import EgressSettings
+from sinks.envelope import Trace
 from sinks.environment import or_exit
 from sinks.eventgates import EventGates
 from sinks.http_message import HttpResponse
 from sinks.relayed_events import RelayedEvents
 from sinks.relaying import Relaying, relay
 from sinks.telemetry import Telemetry
+from sinks.tracing import Tracer
 from sinks.upstreams import http_client
 from sinks.web import Sink, decode_event
 from sinks.wsgi_request import Environ
@@ -27,7 +29,7 @@ def create_app(settings: EgressSettings | None = None) -> Flask:
     sink = Sink("egress-sink", settings)
     relaying = Relaying(
         publishing=publishing.load(settings.egress_streams, settings.stream_names),
-        eventgates=_eventgates(settings, sink.telemetry),
+        eventgates=_eventgates(settings, sink.telemetry, sink.tracer),
         relayed=RelayedEvents(settings.relayed_memory_events),
         already_relayed=sink.telemetry.already_relayed,
     )
@@ -35,8 +37,8 @@ def create_app(settings: EgressSettings | None = None) -> Flask:
     app = sink.create_app()
 
     def events(environ: Environ, _: str) -> HttpResponse:
-        def handle(event: Event, deadline: Deadline) -> Answer:
-            return relay(event, relaying, deadline)
+        def handle(event: Event, deadline: Deadline, trace: Trace) -> Answer:
+            return relay(event, relaying, deadline, trace)
 
         return sink.deliver(environ, decode_event, handle, caller)
 
@@ -44,13 +46,16 @@ def create_app(settings: EgressSettings | None = None) -> Flask:
     return app
 
 
-def _eventgates(settings: EgressSettings, telemetry: Telemetry) -> EventGates:
+def _eventgates(
+    settings: EgressSettings, telemetry: Telemetry, tracer: Tracer | None
+) -> EventGates:
     http = http_client(
         "eventgate",
         settings,
         telemetry,
         connect_timeout_seconds=settings.eventgate_connect_timeout_seconds,
         read_timeout_seconds=settings.eventgate_read_timeout_seconds,
+        tracer=tracer,
     )
     return EventGates(
         http,

@@ -31,6 +31,9 @@ _TRACEPARENT = re.compile(
 _TRACE_MEMBER = "[a-z0-9][a-z0-9_*/@-]{0,255}=[^,=]{1,256}"
 _TRACESTATE = re.compile(f"{_TRACE_MEMBER}(?:,{_TRACE_MEMBER})*")
 
+# `traceparent` and `tracestate`, well-formed, or nothing.
+Trace = Mapping[str, str]
+
 
 @cache
 def event_type(title: str, major: int) -> str:
@@ -121,13 +124,18 @@ def _common(change: PageChange, dataschema: str, time: str) -> dict[str, str]:
 
 def trace_of(headers: Mapping[str, str]) -> dict[str, str]:
     """Return `traceparent` and `tracestate` if well-formed (W3C Trace Context), else nothing."""
-    parent = headers.get("traceparent", "")
-    if not _TRACEPARENT.fullmatch(parent):
+    parent = headers.get("traceparent")
+    if not parent or not _TRACEPARENT.fullmatch(parent):
         return {}
     state = headers.get("tracestate", "")
     if len(state) <= 512 and _TRACESTATE.fullmatch(state) and is_sendable("tracestate", state):
         return {"traceparent": parent, "tracestate": state}
     return {"traceparent": parent}
+
+
+def trace_id_of(trace: Trace) -> str:
+    """Return the id of the trace, for people to look for; empty without one."""
+    return trace.get("traceparent", "")[3:35]
 
 
 def with_trace(event: Event, headers: Mapping[str, str]) -> Event:

@@ -17,6 +17,7 @@ from sinks.errors import BadAnswer, DeadlineExceeded, SinkError, Unavailable
 from sinks.http_message import AnswerTooLarge, HttpRequest, HttpResponse, UnreadableAnswer
 from sinks.http_transport import Sends, Transport
 from sinks.reasons import Stage
+from sinks.tracing import Tracer
 
 USER_AGENT: Final = f"knative-event-sinks/{__version__}"
 _HEADERS: Final = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
@@ -28,6 +29,7 @@ class HttpClient:
     upstream:    the stage that errors name, such as predictor or eventgate.
     observe:     gets the seconds of every call.
     token_file:  who we are, shown with every call; None: nothing is shown.
+    tracer:      gets a span of every call that is part of a trace; None: nobody does.
     """
 
     def __init__(
@@ -37,12 +39,14 @@ class HttpClient:
         observe: Callable[[float], None] = lambda seconds: None,
         read_timeout_seconds: float | None = None,
         token_file: Path | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._upstream: Stage = upstream
         self._transport = transport
         self._observe = observe
         self._read_timeout_seconds = read_timeout_seconds
         self._token_file = token_file
+        self._tracer = tracer
 
     def post(
         self,
@@ -79,6 +83,31 @@ class HttpClient:
         deadline: Deadline,
         share_seconds: float | None = None,
         sends: Sends | None = None,
+    ) -> HttpResponse:
+        if self._tracer is None or "traceparent" not in headers:
+            return self._exchanged(method, url, body, headers, deadline, share_seconds, sends)
+        span = self._tracer.call(self._upstream, method, url, headers)
+        status, fields = None, dict[str, str]()
+        try:
+            told = {**headers, **span.trace}
+            response = self._exchanged(method, url, body, told, deadline, share_seconds, sends)
+            status = response.status
+            return response
+        except SinkError as error:
+            fields = {"reason": error.reason, "detail": error.detail}
+            raise
+        finally:
+            span.end(status, fields)
+
+    def _exchanged(
+        self,
+        method: str,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        deadline: Deadline,
+        share_seconds: float | None,
+        sends: Sends | None,
     ) -> HttpResponse:
         sent = {**_HEADERS, **headers, **self._authorization()}
         patience = deadline

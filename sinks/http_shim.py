@@ -6,25 +6,27 @@ It keeps no queue and repeats nothing: what it has not handed on it has not ackn
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import cast
 
 from flask import Flask
 
-from sinks import changeprop, deployed, inputs, log, triggers
+from sinks import changeprop, deployed, inputs, triggers
 from sinks.answer import Answer
 from sinks.broker import broker_of
 from sinks.callers import callers_of
 from sinks.changeprop import callable_names, called, check_wiki, receive_event
 from sinks.cloudevent import Event
 from sinks.deadline import Deadline
+from sinks.delivery import Delivery
+from sinks.delivery_log import log_failed_deliveries
+from sinks.envelope import Trace, trace_id_of
 from sinks.environment import InvalidSettings, stop
 from sinks.errors import InvalidEvent, Unavailable
 from sinks.http_message import HttpResponse
 from sinks.incoming import Incoming, receive, typed
 from sinks.models import ROWS
-from sinks.routing import Route, Router
+from sinks.routing import Router
 from sinks.shim_settings import ShimSettings
 from sinks.subscriber import deliver
 from sinks.summary import handed_on, ignored, summed
@@ -40,20 +42,21 @@ def create_app(settings: ShimSettings | None = None) -> Flask:
     """Return the WSGI app; without settings they come from the environment."""
     settings, tokens, routes = _loaded(settings)
     sink = Sink("http-shim", settings)
+    sink.telemetry.expect_canaries(inputs.STREAMS)
     callers = callers_of(settings, sink.telemetry, tokens)
     shim = _Shim(settings, sink, routes)
     app = sink.create_app()
     named = () if settings.k_sink else routes  # a Broker routes to all of its own
 
     def events(environ: Environ, _: str) -> HttpResponse:
-        def handle(incoming: Incoming, deadline: Deadline) -> Answer:
-            return shim.take(incoming, _only(arguments_of(environ), named), deadline)
+        def handle(incoming: Incoming, deadline: Deadline, trace: Trace) -> Answer:
+            return shim.take(incoming, _only(arguments_of(environ), named), deadline, trace)
 
         return sink.deliver(environ, receive, handle, callers.client)
 
     def predict(environ: Environ, segment: str) -> HttpResponse:
-        def handle(incoming: Incoming, deadline: Deadline) -> Answer:
-            return shim.take_call(incoming, segment, deadline)
+        def handle(incoming: Incoming, deadline: Deadline, trace: Trace) -> Answer:
+            return shim.take_call(incoming, segment, deadline, trace)
 
         answer = sink.deliver(environ, receive_event, handle, callers.client)
         return answer._replace(status=changeprop.status_for(answer.status))
@@ -75,27 +78,39 @@ class _Shim:
         self._names = callable_names(ROWS, deployed.load(deployed.where(settings.environment)))
         token_file = settings.subscriber_token_file
         self._subscribers = http_client(
-            "subscriber", settings, sink.telemetry, token_file=token_file
+            "subscriber", settings, sink.telemetry, token_file=token_file, tracer=sink.tracer
         )
-        self._broker = broker_of(settings, sink.telemetry)
+        self._broker = broker_of(settings, sink.telemetry, sink.tracer)
         self._deadletters = None
         if settings.deadletter_url:
             letters = http_client(
-                "deadletter-sink", settings, sink.telemetry, token_file=token_file
+                "deadletter-sink",
+                settings,
+                sink.telemetry,
+                token_file=token_file,
+                tracer=sink.tracer,
             )
             self._deadletters = DeadLetterSink(letters, settings.deadletter_url)
 
-    def take(self, incoming: Incoming, only: list[str] | None, deadline: Deadline) -> Answer:
-        """Return what became of the event. raises: SinkError."""
+    def take(
+        self, incoming: Incoming, only: list[str] | None, deadline: Deadline, trace: Trace
+    ) -> Answer:
+        """Return what became of the event.
+
+        trace:  what those are told who get it.
+        raises: SinkError.
+        """
         if reason := inputs.unwanted(incoming.document):
             return ignored(incoming, reason)
-        event = typed(incoming, self._readers, self._schema_base_uri)
+        event = typed(incoming, self._readers, self._schema_base_uri, trace)
         if self._broker is not None:
-            self._broker.post(event, deadline)
+            self._broker.post(event, deadline, trace)
             return handed_on(incoming, event)
-        return self._routed(incoming, event, only, deadline)
+        return self._routed(incoming, event, only, deadline, trace)
 
-    def take_call(self, incoming: Incoming, segment: str, deadline: Deadline) -> Answer:
+    def take_call(
+        self, incoming: Incoming, segment: str, deadline: Deadline, trace: Trace
+    ) -> Answer:
         """Return what became of the event at the one row that changeprop calls; routed here even
         with a Broker, because changeprop calls once for each row.
 
@@ -104,7 +119,7 @@ class _Shim:
         call = called(segment, self._names)
         if reason := inputs.unwanted(incoming.document):
             return ignored(incoming, reason)
-        event = typed(incoming, self._readers, self._schema_base_uri)
+        event = typed(incoming, self._readers, self._schema_base_uri, trace)
         check_wiki(call, event.attributes["wikiid"])
         only = self._only_to.get(call.row)
         if only is None:
@@ -112,18 +127,23 @@ class _Shim:
                 "unknown_trigger",
                 f"no Trigger delivers to /models/{call.row}: see TRIGGERS_DIR, SERVICE_URLS",
             )
-        return self._routed(incoming, event, only, deadline)
+        return self._routed(incoming, event, only, deadline, trace)
 
     def _routed(
-        self, incoming: Incoming, event: Event, only: list[str] | None, deadline: Deadline
+        self,
+        incoming: Incoming,
+        event: Event,
+        only: list[str] | None,
+        deadline: Deadline,
+        trace: Trace,
     ) -> Answer:
-        router = Router(
-            self._routes, lambda trigger, each: deliver(self._subscribers, trigger, each, deadline)
-        )
-        routes = router.route(event, only)
+        def to_subscriber(trigger: Trigger, each: Event) -> Delivery:
+            return deliver(self._subscribers, trigger, each, deadline, trace)
+
+        routes = Router(self._routes, to_subscriber).route(event, only)
         if self._deadletters is not None:
-            routes = self._deadletters.keep(routes, deadline)
-        _log_failures(routes)
+            routes = self._deadletters.keep(routes, deadline, trace)
+        log_failed_deliveries("http-shim", routes, trace_id_of(trace))
         return summed(incoming, event, routes)
 
 
@@ -174,21 +194,3 @@ def _only(arguments: Sequence[tuple[str, str]], routes: Sequence[Trigger]) -> li
         known = ", ".join(trigger.name for trigger in routes) or "none: the Broker routes"
         raise InvalidEvent("unknown_trigger", f"?trigger=NAME is the only parameter: {known}")
     return only or None
-
-
-def _log_failures(routed: Sequence[Route]) -> None:
-    """One line for each delivery that failed: the answer has room for the reason only."""
-    for delivery in (delivery for route in routed for delivery in route.deliveries):
-        if delivery.outcome in ("deferred", "rejected"):
-            fields = {
-                "sink": "http-shim",
-                "trigger": delivery.trigger,
-                "outcome": delivery.outcome,
-                "reason": delivery.reason,
-                "stage": "subscriber",
-                "detail": delivery.detail,
-                "ce_id": delivery.event.id,
-                "ce_type": delivery.event.type,
-                "ce_source": delivery.event.source,
-            }
-            log.write(logging.WARNING, "delivery failed", fields)

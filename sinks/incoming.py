@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sinks import cloudevent, inputs, jsondata
 from sinks.attributes import is_json
 from sinks.cloudevent import Event, Mode
-from sinks.envelope import page_change_event, with_trace
+from sinks.envelope import Trace, page_change_event, with_trace
 from sinks.errors import MalformedEvent, UnsupportedMediaType, safe_id
 from sinks.inputs import Readers
 
@@ -58,11 +58,13 @@ def received(document: Any, headers: Mapping[str, str]) -> Incoming:
     return Incoming(safe_id(meta_id), document, None, headers)
 
 
-def typed(incoming: Incoming, readers: Readers, schema_base_uri: str) -> Event:
+def typed(incoming: Incoming, readers: Readers, schema_base_uri: str, trace: Trace) -> Event:
     """Return the CloudEvent of the document.
 
+    trace:  what becomes its own if it has come without one: it begins here, and is carried on by
+            a Broker, too, that has no traces.
     raises: InvalidEvent.
     """
     change = inputs.parse(incoming.document, readers)
     event = page_change_event(change, incoming.document, schema_base_uri, incoming.mode or "binary")
-    return with_trace(event, incoming.trace)
+    return with_trace(with_trace(event, incoming.trace), trace)

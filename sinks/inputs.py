@@ -24,6 +24,7 @@ _READERS: tuple[tuple[str, int, Callable[[Mapping[str, Any]], PageChange]], ...]
 )
 # What others send in; a prediction is read only by the row that feeds on it.
 CHANGES = (page_change.TITLE, revision_create.TITLE)
+STREAMS = (page_change.STREAM, revision_create.STREAM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,12 @@ def unwanted(document: object) -> IgnoredReason | None:
         if meta.get("stream") == PRIVATE_STREAM:
             return "private_stream"
     return None
+
+
+def stream_of(document: object) -> object:
+    """Return `meta.stream` of a document that is not yet checked: anything, None without one."""
+    meta = document.get("meta") if isinstance(document, dict) else None
+    return meta.get("stream") if isinstance(meta, dict) else None
 
 
 def parse(document: Mapping[str, Any], readers: Readers) -> PageChange:

@@ -16,7 +16,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from sinks import cloudevent, jsondata
-from sinks.cloudevent import Event
+from sinks.attributes import media_type
+from sinks.cloudevent import STRUCTURED_JSON, Event
 from sinks.errors import MalformedEvent, SinkError
 
 # What Knative's Go dispatcher keeps of an error's body.
@@ -56,6 +57,13 @@ class Letter:
     @property
     def id(self) -> str:
         return self.ce_id
+
+    @property
+    def trace(self) -> Mapping[str, str]:
+        """What may hold the event's `traceparent` and `tracestate`."""
+        if media_type(self.headers.get("content-type", "")) == STRUCTURED_JSON:
+            return _attributes(self.headers, self.body)
+        return {name[3:]: text for name, text in self.headers.items() if name[:3] == "ce-"}
 
 
 def letter_of(headers: Mapping[str, str], body: bytes) -> Letter:

@@ -17,6 +17,7 @@ from sinks.schema import is_uri_reference
 from sinks.timestamp import utc_time
 
 TITLE = "mediawiki/page/change"
+STREAM = "mediawiki.page_change.v1"
 _WIKI_ID = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 

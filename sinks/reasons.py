@@ -93,4 +93,5 @@ Stage = Literal[
     "issuer",
     "deadletter-sink",
     "storage",
+    "collector",
 ]

@@ -9,7 +9,7 @@ from sinks import jsondata
 from sinks.answer import Answer
 from sinks.cloudevent import Event
 from sinks.deadline import Deadline
-from sinks.envelope import trace_of
+from sinks.envelope import Trace
 from sinks.errors import safe_id
 from sinks.eventgates import EventGates
 from sinks.publishing import Publishing, publishable
@@ -29,9 +29,10 @@ class Relaying:
     already_relayed: Callable[[], None]
 
 
-def relay(event: Event, relaying: Relaying, deadline: Deadline) -> Answer:
+def relay(event: Event, relaying: Relaying, deadline: Deadline, trace: Trace) -> Answer:
     """Return *relayed* once EventGate has the event's data, or if it had got it from us before.
 
+    trace:  what EventGate is told of it.
     raises: SinkError.
     """
     document = publishable(event, relaying.publishing)
@@ -40,9 +41,9 @@ def relay(event: Event, relaying: Relaying, deadline: Deadline) -> Answer:
     if relayed in relaying.relayed:
         relaying.already_relayed()
         return Answer("relayed", "already_relayed")
-    headers = trace_of(event.attributes)
+    headers = dict(trace)
     if request_id := safe_id(document["meta"].get("request_id")):
         headers["x-request-id"] = request_id
     relaying.eventgates.post(body, headers, deadline)
     relaying.relayed.add(relayed)
-    return Answer("relayed")
+    return Answer("relayed", dt=document.get("dt"))

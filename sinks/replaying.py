@@ -15,6 +15,7 @@ from sinks.cloudevent import Event
 from sinks.deadline import Deadline
 from sinks.delivery import Delivery
 from sinks.destination import destined
+from sinks.envelope import trace_id_of, trace_of
 from sinks.errors import MAX_DETAIL_CHARS, SinkError
 from sinks.http_client import HttpClient
 from sinks.letter import Letter
@@ -101,7 +102,8 @@ def _came_to(
     except SinkError as error:
         return error.outcome, error.reason, _line(error.detail)
     except Exception as raised:  # a bug of ours must never look permanent, nor end all the others
-        log.write(logging.ERROR, "replay failed", {"ce_id": letter.ce_id}, raised)
+        which = {"ce_id": letter.ce_id, "trace_id": trace_id_of(trace_of(letter.trace))}
+        log.write(logging.ERROR, "replay failed", which, raised)
         told = f"an error of ours ({type(raised).__name__}); the log has the traceback"
         return "deferred", "bug", told
 
@@ -127,7 +129,7 @@ def _routed(
 
 def _posted(broker: Broker, deadline: Deadline, reply: Event) -> Delivery:
     try:
-        broker.post(reply, deadline)
+        broker.post(reply, deadline, trace_of(reply.attributes))
     except SinkError as error:
         return Delivery("the Broker", reply, error.outcome, error.reason, detail=error.detail)
     return Delivery("the Broker", reply, "relayed")

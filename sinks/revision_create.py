@@ -20,6 +20,7 @@ from sinks.page_change import (
 )
 
 TITLE = "mediawiki/revision/create"
+STREAM = "mediawiki.revision-create"
 
 
 def parse(document: Mapping[str, Any]) -> PageChange:

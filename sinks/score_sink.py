@@ -6,15 +6,16 @@ from datetime import UTC, datetime
 
 from flask import Flask
 
-from sinks import decision
+from sinks import decision, inputs
 from sinks.answer import Answer
 from sinks.callers import cluster_caller_of
 from sinks.cloudevent import Event
 from sinks.deadline import Deadline
+from sinks.envelope import Trace
 from sinks.environment import or_exit
 from sinks.errors import InvalidEvent
 from sinks.http_message import HttpResponse
-from sinks.models import MODELS
+from sinks.models import MODELS, ROWS
 from sinks.predictor import Predictor
 from sinks.score_settings import ScoreSettings
 from sinks.scoring import Scoring, score
@@ -32,11 +33,11 @@ def create_app(settings: ScoreSettings | None = None) -> Flask:
     app = sink.create_app()
 
     def models(environ: Environ, name: str) -> HttpResponse:
-        def handle(event: Event, deadline: Deadline) -> Answer:
+        def handle(event: Event, deadline: Deadline, trace: Trace) -> Answer:
             row = MODELS.get(name)
             if row is None:
                 raise InvalidEvent("unknown_row", f"there are only the rows {', '.join(MODELS)}")
-            return score(event, row, scoring, deadline, datetime.now(UTC))
+            return score(event, row, scoring, deadline, trace, datetime.now(UTC))
 
         return sink.deliver(environ, decode_event, handle, caller, model_name=name)
 
@@ -45,14 +46,17 @@ def create_app(settings: ScoreSettings | None = None) -> Flask:
 
 
 def _scoring(settings: ScoreSettings, sink: Sink) -> Scoring:
-    http = http_client("predictor", settings, sink.telemetry)
+    http = http_client("predictor", settings, sink.telemetry, tracer=sink.tracer)
+    deciding = decision.load(
+        settings.environment,
+        settings.stream_names,
+        settings.schema_base_uri,
+        settings.max_event_age_seconds,
+    )
+    fed_on = [deciding.streams[row.wanted.model_name] for row in ROWS if row.wanted.model_name]
+    sink.telemetry.expect_canaries([*inputs.STREAMS, *fed_on])
     return Scoring(
-        deciding=decision.load(
-            settings.environment,
-            settings.stream_names,
-            settings.schema_base_uri,
-            settings.max_event_age_seconds,
-        ),
+        deciding=deciding,
         model_versions={"outlink-topic-model": settings.outlink_model_version},
         young_revision_seconds=settings.young_revision_seconds,
         predictor=Predictor(http, settings.predictor_url, settings.predictor_host),

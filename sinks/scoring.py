@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sinks import decision
+from sinks import decision, inputs
 from sinks.answer import Answer
 from sinks.cloudevent import Event
 from sinks.deadline import Deadline
 from sinks.decision import Asked, Deciding, Declined
-from sinks.envelope import trace_of
+from sinks.envelope import Trace
 from sinks.errors import BadAnswer, Unavailable
 from sinks.model_row import ModelRow
 from sinks.page_change import PageChange
@@ -35,34 +35,41 @@ class Scoring:
 
 
 def score(
-    event: Event, row: ModelRow, scoring: Scoring, deadline: Deadline, now: datetime
+    event: Event,
+    row: ModelRow,
+    scoring: Scoring,
+    deadline: Deadline,
+    trace: Trace,
+    now: datetime,
 ) -> Answer:
     """Return *replied* with the prediction event, or *ignored*.
 
+    trace:  what the predictor is told of it; the reply carries on the event's own.
     raises: SinkError. Nothing else happens: predictors only predict.
     """
     decided = decision.decide(event, row, scoring.deciding, now)
     if isinstance(decided, Declined):
-        return Answer("ignored", decided.reason)
+        return Answer("ignored", decided.reason, stream=inputs.stream_of(event.data))
     prediction = decided.prediction
     if isinstance(prediction, Asked):
-        prediction = _predict(event, decided.change, prediction, row, scoring, deadline, now)
+        prediction = _predict(decided.change, prediction, row, scoring, deadline, trace, now)
     predicted = row.from_prediction(prediction)
     schema_base_uri = scoring.deciding.schema_base_uri
-    return Answer("replied", reply=decision.reply(event, row, decided, predicted, schema_base_uri))
+    reply = decision.reply(event, row, decided, predicted, schema_base_uri)
+    return Answer("replied", reply=reply, dt=decided.change.dt)
 
 
 def _predict(
-    event: Event,
     change: PageChange,
     asked: Asked,
     row: ModelRow,
     scoring: Scoring,
     deadline: Deadline,
+    trace: Trace,
     now: datetime,
 ) -> Prediction:
     question, service, body = asked
-    headers = trace_of(event.attributes)
+    headers = dict(trace)
     if change.meta.request_id is not None:
         headers["x-request-id"] = change.meta.request_id
     try:

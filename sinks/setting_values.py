@@ -68,6 +68,13 @@ def whole(least: int, most: int) -> Callable[[str], int]:
     return parse
 
 
+def service_name(value: str) -> str:
+    """the name of a service, such as score-sink"""
+    if not re.fullmatch(r"[!-~]{1,100}", value):
+        raise NotValid("has to be 1-100 printable ASCII characters without space")
+    return value
+
+
 def words(value: str) -> frozenset[str]:
     """comma-separated exact names"""
     names = frozenset(part.strip() for part in value.split(","))

@@ -12,7 +12,15 @@ from typing import Any, Final
 
 from sinks.environment import Environment
 from sinks.server_settings import LOG_LEVEL, MAX_BODY_BYTES, MAX_IN_FLIGHT, PORT, event_deadline
-from sinks.setting_values import authorities_file, boolean, choice, existing_file, subjects
+from sinks.setting_values import (
+    authorities_file,
+    boolean,
+    choice,
+    existing_file,
+    number,
+    service_name,
+    subjects,
+)
 from sinks.url_values import schema_base_uri, url
 
 # The public registry; SCHEMA_BASE_URI names another.
@@ -38,6 +46,10 @@ class SinkSettings:
     oidc_subjects:           who may call; a trailing * is a prefix. Empty: every subject.
     oidc_issuer_token_file:  a token that the issuer wants to see before it shows its keys.
     oidc_issuer_ca_file:     as ca_file, for the issuer alone; None: ca_file.
+    otel_exporter_otlp_endpoint:  base URL of a collector of traces; empty: there are none.
+    otel_sdk_disabled:            whether there are none all the same.
+    otel_traces_sampler_arg:      which part of the traces that begin here is collected.
+    otel_service_name:            what the sink is called in traces; empty: by its name.
     """
 
     environment: str
@@ -53,6 +65,10 @@ class SinkSettings:
     oidc_subjects: frozenset[str]
     oidc_issuer_token_file: Path | None
     oidc_issuer_ca_file: Path | None
+    otel_exporter_otlp_endpoint: str
+    otel_sdk_disabled: bool
+    otel_traces_sampler_arg: float
+    otel_service_name: str
 
 
 def shared(env: Environment, deadline_seconds: float) -> dict[str, Any]:
@@ -65,6 +81,17 @@ def shared(env: Environment, deadline_seconds: float) -> dict[str, Any]:
         "max_body_bytes": env.read(*MAX_BODY_BYTES),
         "max_in_flight": env.read(*MAX_IN_FLIGHT),
         "ca_file": env.read("CA_FILE", authorities_file, None),
+        **_traces(env),
+    }
+
+
+def _traces(env: Environment) -> dict[str, Any]:
+    """OpenTelemetry's own names; those that are not read here have no effect."""
+    return {
+        "otel_exporter_otlp_endpoint": env.read("OTEL_EXPORTER_OTLP_ENDPOINT", url, ""),
+        "otel_sdk_disabled": env.read("OTEL_SDK_DISABLED", boolean, False),
+        "otel_traces_sampler_arg": env.read("OTEL_TRACES_SAMPLER_ARG", number(0, 1), 1.0),
+        "otel_service_name": env.read("OTEL_SERVICE_NAME", service_name, ""),
     }
 
 

@@ -15,7 +15,7 @@ from sinks.attributes import REQUIRED, media_type, unsendable
 from sinks.cloudevent import STRUCTURED_JSON, Event, NoData
 from sinks.deadline import Deadline
 from sinks.delivery import Delivery, Failure
-from sinks.envelope import trace_of
+from sinks.envelope import Trace, trace_of
 from sinks.errors import RETRIED_4XX, BadAnswer, MalformedEvent, Rejected, SinkError
 from sinks.http_client import HttpClient
 from sinks.http_message import HttpResponse
@@ -28,8 +28,17 @@ _GO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d
 _GO_SOURCE = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:|(?![^/?#]*:))(?:[^%]|%[0-9A-Fa-f]{2})*")
 
 
-def deliver(http: HttpClient, trigger: Trigger, event: Event, deadline: Deadline) -> Delivery:
-    """Return the outcome of POSTing the event to the Trigger's subscriber; raises nothing."""
+def deliver(
+    http: HttpClient,
+    trigger: Trigger,
+    event: Event,
+    deadline: Deadline,
+    trace: Trace | None = None,
+) -> Delivery:
+    """Return the outcome of POSTing the event to the Trigger's subscriber; raises nothing.
+
+    trace: what the subscriber is told of it besides the event's own; None: no more than that.
+    """
     try:
         message = cloudevent.encode(event, event.mode)
         headers = {
@@ -37,7 +46,7 @@ def deliver(http: HttpClient, trigger: Trigger, event: Event, deadline: Deadline
             "Prefer": "reply",
             "Kn-Namespace": trigger.namespace,
             "Event-Timeout-Ms": str(int(deadline.remaining() * 1000)),
-            **trace_of(event.attributes),
+            **(trace_of(event.attributes) if trace is None else trace),
         }
         return _judged(
             http.post(trigger.subscriber, message.body, headers, deadline), trigger, event

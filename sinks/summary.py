@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
+from sinks import inputs
 from sinks.answer import Answer
 from sinks.cloudevent import Event
 from sinks.delivery import Delivery
@@ -21,13 +22,18 @@ _MOST_TELLING: Final[tuple[Outcome, ...]] = ("rejected", "relayed", "ignored")
 
 def ignored(incoming: Incoming, reason: IgnoredReason) -> Answer:
     """Return the answer for an event that is not even delivered."""
-    return Answer("ignored", reason, document=_document(incoming, incoming.id, "ignored", reason))
+    return Answer(
+        "ignored",
+        reason,
+        document=_document(incoming, incoming.id, "ignored", reason),
+        stream=inputs.stream_of(incoming.document),
+    )
 
 
 def handed_on(incoming: Incoming, event: Event) -> Answer:
     """Return the answer for an event that a Broker has taken."""
     document = _document(incoming, event.id, "relayed", None, event.get("stream"))
-    return Answer("relayed", document=document)
+    return Answer("relayed", document=document, dt=event.get("time"))
 
 
 def summed(incoming: Incoming, event: Event, routes: Sequence[Route]) -> Answer:
@@ -53,6 +59,7 @@ def summed(incoming: Incoming, event: Event, routes: Sequence[Route]) -> Answer:
         outcome,
         None if outcome == "relayed" else last.reason,
         document=None if incoming.mode else {"ce_id": event.id, "outcomes": outcomes},
+        dt=event.get("time") if outcome == "relayed" else None,
     )
 
 

@@ -1,21 +1,11 @@
 """Prometheus metrics of one process; every name is declared here and nowhere else.
 
-sinks_events_total{sink,outcome}         events by outcome
-sinks_errors_total{sink,stage,reason}    rejected and deferred events by where and why
-sinks_handle_seconds{sink}               from the head of the request to the answer
-sinks_upstream_seconds{sink,upstream}    one call of a predictor, EventGate, subscriber or Broker
-sinks_in_flight{sink}                    events being worked on
-sinks_client_events_total{sink,client,outcome}  events of callers that are known by name; OIDC
-                                         subjects after the first 1000 are `(others)`
-sinks_resent_total{sink,upstream}        requests sent again, the first unanswered: maybe twice
-sinks_already_relayed_total{sink}        redelivered events that were not published again
-sinks_eventgate_avoided{sink,host}       1 while an EventGate stands behind the others
-sinks_letters_dropped_total{sink,cause}  dead letters dropped: age, size, or by command
+docs/metrics.md says what each means, with which labels, and which sinks have it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
 from typing import Final, get_args
 
@@ -27,6 +17,28 @@ from sinks.reasons import Outcome, Reason, Stage
 
 # A predictor takes from 150 ms to 4 s; the last bounds are the deadlines of score and egress.
 _SECONDS: Final = (0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 140, 300)
+# To an hour finely, as alerts ask; to the day that a stopped stream takes to catch up.
+_LAG_SECONDS: Final = (
+    1,
+    2,
+    5,
+    10,
+    30,
+    60,
+    120,
+    300,
+    600,
+    1800,
+    3600,
+    10_800,
+    21_600,
+    43_200,
+    86_400,
+)
+# In the first is what has used up its deadline, whatever that was.
+_LEFT_SECONDS: Final = (0, 1, 2, 5, 10, 20, 30, 45, 60, 100, 140, 200, 300)
+# Of labels whose values come from outside; no stream, and no name in TOKENS_FILE, has brackets.
+OTHERS: Final = "(others)"
 
 
 class Telemetry:
@@ -41,19 +53,21 @@ class Telemetry:
         self._errors = self._counter(
             "sinks_errors", "Rejected and deferred events by where and why", "stage", "reason"
         )
-        handle = Histogram(
-            "sinks_handle_seconds",
-            "Seconds from the head of the request to the answer",
-            ["sink"],
-            buckets=_SECONDS,
-            registry=self._registry,
+        handle = self._histogram(
+            "sinks_handle_seconds", "Seconds from the head of the request to the answer", _SECONDS
         )
-        self._upstream = Histogram(
-            "sinks_upstream_seconds",
-            "Seconds of one call of an upstream",
-            ["sink", "upstream"],
-            buckets=_SECONDS,
-            registry=self._registry,
+        lag = self._histogram(
+            "sinks_event_lag_seconds",
+            "Seconds from a change to the answer to its event, of what is replied or relayed",
+            _LAG_SECONDS,
+        )
+        left = self._histogram(
+            "sinks_deadline_left_seconds",
+            "Seconds left of its deadline when an event was answered, 0 for none, unless ignored",
+            _LEFT_SECONDS,
+        )
+        self._upstream = self._histogram(
+            "sinks_upstream_seconds", "Seconds of one call of an upstream", _SECONDS, "upstream"
         )
         gauge = Gauge(
             "sinks_in_flight", "Events being worked on", ["sink"], registry=self._registry
@@ -63,7 +77,8 @@ class Telemetry:
         ProcessCollector(registry=self._registry)
         # Children are kept: labels() costs more than counting.
         self._events = {name: events.labels(sink, name) for name in get_args(Outcome)}
-        self._handle = handle.labels(sink)
+        self._handle, self._lag, self._left = (each.labels(sink) for each in (handle, lag, left))
+        self._canary_children: dict[object, Counter] = {}
         self._error_child = cache(self._errors_of)
         self._client_child = cache(partial(self._clients.labels, sink))
 
@@ -78,6 +93,9 @@ class Telemetry:
         self._already = self._counter(
             "sinks_already_relayed", "Redelivered events that were not published again"
         )
+        self._canaries = self._counter(
+            "sinks_canaries", "Canary events by the stream that they came from", "stream"
+        )
         self._dropped = self._counter("sinks_letters_dropped", "Dead letters dropped", "cause")
         self._avoided = Gauge(
             "sinks_eventgate_avoided",
@@ -87,22 +105,48 @@ class Telemetry:
         )
 
     def count(
-        self, outcome: Outcome, seconds: float, error: SinkError | None, client: str | None = None
+        self,
+        outcome: Outcome,
+        seconds: float,
+        error: SinkError | None,
+        client: str | None = None,
+        *,
+        left: float | None = None,
+        lag: float | None = None,
     ) -> None:
         """Count one event that has been answered.
 
         client: label of who sent it, if that is known.
+        left:   seconds until its deadline; None if it had none.
+        lag:    seconds since the change that it is about, where that says something.
         """
         self._events[outcome].inc()
         if client is not None:
             self._client_child(client, outcome).inc()
         self._handle.observe(seconds)
+        if left is not None and outcome != "ignored":
+            self._left.observe(max(left, 0.0))
+        if lag is not None:
+            self._lag.observe(lag)
         if error is not None:
             self.failed(error)
 
     def failed(self, error: SinkError) -> None:
         """Count a failure of what is no event: a call of an API."""
         self._error_child(error.stage, error.reason).inc()
+
+    def expect_canaries(self, streams: Iterable[str]) -> None:
+        """Show these streams from now on, with 0 canaries: what never comes is not missed else."""
+        for stream in (*streams, OTHERS):
+            self._canary_children[stream] = self._canaries.labels(self._sink, stream)
+
+    def canary(self, stream: object) -> None:
+        """Count a canary; one of a stream that is not expected is one of the others.
+
+        stream: its `meta.stream`, whatever that is.
+        """
+        known = isinstance(stream, str) and stream in self._canary_children
+        self._canary_children[stream if known else OTHERS].inc()
 
     def upstream(self, stage: Stage) -> Callable[[float], None]:
         """Return what observes the seconds of each call of one kind of upstream."""
@@ -130,6 +174,9 @@ class Telemetry:
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, ["sink", *labels], registry=self._registry)
+
+    def _histogram(self, name: str, text: str, buckets: Sequence[float], *labels: str) -> Histogram:
+        return Histogram(name, text, ["sink", *labels], buckets=buckets, registry=self._registry)
 
     def _errors_of(self, stage: Stage, reason: Reason) -> Counter:
         return self._errors.labels(self._sink, stage, reason)

@@ -49,6 +49,27 @@ def _utc_time(text: str) -> str:
 _kept_utc_time = lru_cache(maxsize=1024)(_utc_time)
 
 
+def lag_seconds(text: str, now: float) -> float | None:
+    """Return how many seconds before `now` that was, 0 if it has still to come; None for what
+    `utc_time` refuses.
+
+    now: seconds since 1970.
+    """
+    try:
+        then = _kept_unix_seconds(text) if len(text) <= _MOST_CHARS_KEPT else _unix_seconds(text)
+    except ValueError:
+        return None
+    return max(now - then, 0.0)
+
+
+def _unix_seconds(text: str) -> float:
+    utc = utc_time(text)
+    return datetime.fromisoformat(f"{utc[:16]}+00:00").timestamp() + float(utc[17:-1])
+
+
+_kept_unix_seconds = lru_cache(maxsize=1024)(_unix_seconds)
+
+
 def age_seconds(utc: str, now: datetime) -> float:
     """Return how many seconds before `now` the time `utc` (as `utc_time` writes it) was."""
     moment = datetime.fromisoformat(utc[:16]).replace(tzinfo=UTC)

@@ -10,6 +10,7 @@ from sinks.http_transport import Transport
 from sinks.reasons import Stage
 from sinks.settings import SinkSettings
 from sinks.telemetry import Telemetry
+from sinks.tracing import Tracer
 
 CONNECT_TIMEOUT_SECONDS = 2.0
 
@@ -24,12 +25,14 @@ def http_client(
     ca_file: Path | None = None,
     ca_certs: str = "",
     token_file: Path | None = None,
+    tracer: Tracer | None = None,
 ) -> HttpClient:
     """Return a client that observes its calls and counts what it sends again.
 
     ca_file:     PEM file of authorities to trust instead of those in CA_FILE; None: CA_FILE.
     ca_certs:    PEM text of authorities to trust besides.
     token_file:  who we are, shown with every call; None: nothing is shown.
+    tracer:      gets a span of every call for an event; None: nobody does.
     """
     tls = None
     ca_file = ca_file or settings.ca_file
@@ -44,4 +47,4 @@ def http_client(
         resent=telemetry.resent(upstream),
     )
     observe = telemetry.upstream(upstream)
-    return HttpClient(upstream, transport, observe, read_timeout_seconds, token_file)
+    return HttpClient(upstream, transport, observe, read_timeout_seconds, token_file, tracer)

@@ -20,8 +20,8 @@ from sinks.answer import Answer
 from sinks.callers import Caller, Client
 from sinks.cloudevent import Event
 from sinks.deadline import Deadline
-from sinks.delivery_log import Identified, fields_of, log_failure
-from sinks.envelope import with_trace
+from sinks.delivery_log import Identified, fields_of, log_failure, unread_trace
+from sinks.envelope import Trace, trace_id_of, trace_of, with_trace
 from sinks.errors import SinkError, let_go
 from sinks.event_app import EventApp, response_of
 from sinks.http_message import HttpResponse
@@ -29,6 +29,8 @@ from sinks.responses import answered, bug, error_of, failed
 from sinks.server_settings import STOPPING
 from sinks.settings import SinkSettings, shown
 from sinks.telemetry import Telemetry
+from sinks.timestamp import lag_seconds
+from sinks.tracing import Span, Tracer, Untraced
 from sinks.wsgi_request import Environ, body_of, deadline_of, expected_bytes, headers_of
 
 T = TypeVar("T", bound=Identified)
@@ -41,9 +43,10 @@ class Sink:
         log.configure(settings.log_level)  # before anything of the sink can log
         self.name = name
         self._settings = settings
-        most = max(settings.max_body_bytes, MAX_BYTES)
-        self._admission = Admission(settings.max_in_flight, most)
+        self._most = settings.max_body_bytes
+        self._admission = Admission(settings.max_in_flight, max(self._most, MAX_BYTES))
         self.telemetry = Telemetry(name, lambda: self._admission.in_flight)
+        self.tracer = _tracer(name, settings, self.telemetry)
 
     def create_app(self) -> EventApp:
         """Return an app with `/healthz`, `/readyz`, `/metrics` and JSON errors."""
@@ -59,55 +62,94 @@ class Sink:
         self,
         environ: Environ,
         decode: Callable[[Mapping[str, str], bytes], T],
-        handle: Callable[[T, Deadline], Answer],
+        handle: Callable[[T, Deadline, Trace], Answer],
         caller: Caller | None = None,
         **known: Any,
     ) -> HttpResponse:
         """Return the answer to one delivery: decode, handle, and whatever they raise.
 
+        handle:  gets the deadline too, and what upstreams are told of the trace.
         caller:  gets the Authorization header and returns who calls, or raises.
         known:   more fields for the log line.
         """
         begun = time.perf_counter()
+        deadline: Deadline | None = None
         client: Client | None = None
         decoded: T | None = None
-        error: SinkError | None = None
-        unforeseen: Exception | None = None
+        span: Span | None = None
+        result: Answer | SinkError
+        raised: Exception | None = None
         headers = headers_of(environ)
         try:
             deadline = deadline_of(environ, self._settings.event_deadline_seconds)
             if caller is not None:  # who may have to ask an issuer: that is the event's time too
                 client = caller(environ.get("HTTP_AUTHORIZATION"))
                 known["client"] = client.name
-            most = self._settings.max_body_bytes
-            with self._admission.admitted(expected_bytes(environ, most)) as measured:
-                decoded = decode(headers, measured(body_of(environ, most, deadline)))
-                answer = handle(decoded, deadline)
-            response = answered(answer)
-            outcome, reason = answer.outcome, answer.reason
-        except Exception as raised:
-            unforeseen = None if isinstance(raised, SinkError) else raised
-            error = raised if isinstance(raised, SinkError) else bug(raised)
-            response = failed(error, decoded.id if decoded else headers.get("ce-id"))
-            outcome, reason = error.outcome, error.reason
-        seconds = time.perf_counter() - begun
-        self.telemetry.count(outcome, seconds, error, client.label if client else None)
-        if error is not None or log.LOGGER.isEnabledFor(logging.DEBUG):
+            with self._admission.admitted(expected_bytes(environ, self._most)) as measured:
+                decoded = decode(headers, measured(body_of(environ, self._most, deadline)))
+                span = self._span(environ, decoded.trace, headers, begun)
+                answer = handle(decoded, deadline, span.trace)
+            response, result = answered(answer), answer
+        except Exception as error:
+            raised, result = error, error if isinstance(error, SinkError) else bug(error)
+            response = failed(result, decoded.id if decoded else headers.get("ce-id"))
+        seconds = self._count(result, begun, deadline, client)
+        if self._is_told(result):
             known = {"ce_id": headers.get("ce-id"), **fields_of(decoded), **known}
-            known |= {"outcome": outcome, "reason": reason, "duration_seconds": round(seconds, 6)}
-            self._log(error, known, unforeseen)
-        let_go(unforeseen or error)
+            known |= {"outcome": result.outcome, "reason": result.reason}
+            span = span or self._span(environ, unread_trace(headers), headers, begun)
+            span.end(response.status, known)
+            known |= {"duration_seconds": round(seconds, 6), "trace_id": trace_id_of(span.trace)}
+            self._log(result, known, raised)
+        let_go(raised)
         return response
 
+    def _is_told(self, result: Answer | SinkError) -> bool:
+        if isinstance(result, SinkError) or self.tracer is not None:
+            return True
+        return log.LOGGER.isEnabledFor(logging.DEBUG)
+
+    def _span(
+        self, environ: Environ, event: Mapping[str, str], headers: Mapping[str, str], begun: float
+    ) -> Span:
+        """The span, in the event's trace; the HTTP hop's counts only where it says nothing."""
+        own = trace_of(event if "traceparent" in event else headers)
+        if self.tracer is None:
+            return Untraced(own)
+        return self.tracer.delivery(environ["PATH_INFO"], own, trace_of(headers), begun)
+
+    def _count(
+        self,
+        result: Answer | SinkError,
+        begun: float,
+        deadline: Deadline | None,
+        client: Client | None,
+    ) -> float:
+        """Return after how many seconds it was answered."""
+        seconds = time.perf_counter() - begun
+        left = deadline.remaining() if deadline is not None else 0.0
+        label = client.label if client is not None else None
+        if isinstance(result, SinkError):
+            self.telemetry.count(result.outcome, seconds, result, label, left=left)
+            return seconds
+        lag = lag_seconds(result.dt, time.time()) if result.dt is not None else None
+        self.telemetry.count(result.outcome, seconds, None, label, left=left, lag=lag)
+        if result.reason == "canary":
+            self.telemetry.canary(result.stream)
+        return seconds
+
     def _log(
-        self, error: SinkError | None, known: dict[str, Any], unforeseen: Exception | None = None
+        self,
+        result: Answer | SinkError,
+        known: dict[str, Any],
+        raised: Exception | None = None,
     ) -> None:
         """One line: DEBUG for what went well, ERROR for what somebody has to repair."""
         fields = {**known, "sink": self.name}
-        if error is None:
-            log.write(logging.DEBUG, str(known["outcome"]), fields)
+        if isinstance(result, SinkError):
+            log_failure(result, fields, None if raised is result else raised)
         else:
-            log_failure(error, fields, unforeseen)
+            log.write(logging.DEBUG, result.outcome, fields)
 
     def _http_error(self, raised: HTTPException) -> Response:
         """A path or method that is none of ours: answered, logged and counted like an event's."""
@@ -130,6 +172,15 @@ class Sink:
 def decode_event(headers: Mapping[str, str], body: bytes) -> Event:
     """Return the CloudEvent of a request, with the trace of its hop if it has none of its own."""
     return with_trace(cloudevent.decode(headers, body), headers)
+
+
+def _tracer(name: str, settings: SinkSettings, telemetry: Telemetry) -> Tracer | None:
+    if settings.otel_sdk_disabled or not settings.otel_exporter_otlp_endpoint:
+        return None
+    # Here, because it is slow to load, and takes memory.
+    from sinks.open_telemetry import tracer_of
+
+    return tracer_of(name, settings, telemetry)
 
 
 def _ready() -> tuple[dict[str, str], int]:

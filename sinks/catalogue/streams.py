@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from sinks import page_change, revision_create
 from sinks.catalogue import consumers
 from sinks.catalogue.line import Deployed, rows_table, wikis_table
 from sinks.catalogue.page import Block, Heading, Items, Page, Paragraph, Table
@@ -90,9 +91,9 @@ def _rows(table: Table) -> tuple[Block, ...]:
         table,
         Items(
             (
-                "Page changes come from the stream `mediawiki.page_change.v1`, revision-creates"
-                " from `mediawiki.revision-create`. Rows that read both take either: feed one of"
-                " the two, or each revision is scored twice.",
+                f"Page changes come from the stream `{page_change.STREAM}`, revision-creates from"
+                f" `{revision_create.STREAM}`. Rows that read both take either: feed one of the"
+                " two, or each revision is scored twice.",
                 "The predictor of `revise-tone-task-generator` can publish by itself: apply that"
                 " Trigger only where its own emission has been switched off (its deployment"
                 " without `EVENTGATE_URL` and `USE_CACHE`).",

@@ -56,7 +56,7 @@ def enter(
         incoming = receive(headers, content)
         if reason := inputs.unwanted(incoming.document):
             return Entry(None, "ignored", reason, words.UNWANTED[reason])
-        event = typed(incoming, inputs.load_readers(), schema_base_uri)
+        event = typed(incoming, inputs.load_readers(), schema_base_uri, {})
     except SinkError as error:
         return Entry(None, error.outcome, error.reason, error.detail)
     return Entry(event, changed=_changed(incoming.trace, event) if is_event else {})

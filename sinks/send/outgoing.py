@@ -66,7 +66,7 @@ def outgoing(text: bytes, mode: Mode | None, changes: Mapping[str, str]) -> Outg
 def _event_of(document: dict[str, Any]) -> Event:
     title, _ = inputs.schema_of(document)
     if title in inputs.CHANGES:
-        return typed(received(document, {}), inputs.load_readers(), SCHEMA_BASE_URI)
+        return typed(received(document, {}), inputs.load_readers(), SCHEMA_BASE_URI, {})
     try:
         attributes = {**attributes_of(document), "stream": str(document["meta"]["stream"])}
     except (KeyError, TypeError, AttributeError, ValueError) as error:

@@ -29,7 +29,7 @@ def handed_on(behave: Behave, token_file: Path, times: int = 1) -> list[Mapping[
         broker = Broker(HttpClient("broker", transport), upstream.url, {}, token_file)
         try:
             for _ in range(times):
-                broker.post(event, Deadline.after(5))
+                broker.post(event, Deadline.after(5), {})
         finally:
             transport.close()
     return [each.headers for each in upstream.received]

@@ -244,7 +244,7 @@ class Judge:
         """Return what the row says; whatever else is raised would be a 500."""
         self.predictors.asked.clear()
         try:
-            return score(event, row, self.scoring, Deadline.after(60), self.now)
+            return score(event, row, self.scoring, Deadline.after(60), {}, self.now)
         except SinkError as error:
             return error
 

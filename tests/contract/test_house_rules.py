@@ -45,6 +45,7 @@ ALLOWED = {
     "kserve": set[str](),
     "pandas": set[str](),
     "numpy": set[str](),
+    "opentelemetry": {"open_telemetry", "otlp"},
 }
 # Plain values in, plain values out: these may not reach anything that talks or listens.
 PURE = (
@@ -54,7 +55,7 @@ PURE = (
     "http_message inputs jsondata letter letter_document letter_selection model_row models "
     "outlink output page_change prediction prediction_classification publishing reasons "
     "relayed_events revertrisk revise_tone revision_create revision_score revscoring routing "
-    "schema send.outgoing timestamp trigger_lint.lint weighted_tags wiki_table wikis"
+    "schema send.outgoing timestamp tracing trigger_lint.lint weighted_tags wiki_table wikis"
 ).split()
 REQUIREMENTS = (
     *("requirements", "requirements-build", "requirements-dev"),

@@ -21,8 +21,8 @@ from tests.manifests import (
 )
 
 KUSTOMIZATIONS = sorted(MANIFESTS.rglob("kustomization.yaml"))
-# For clusters with Knative Serving; no environment has it.
-OFFERED = {MANIFESTS / "components" / "knative-serving"}
+# For clusters with Knative Serving, or with a collector of traces; no environment has them.
+OFFERED = {MANIFESTS / "components" / name for name in ("knative-serving", "tracing")}
 MODES = ("enforce", "warn", "audit")
 
 

@@ -11,6 +11,7 @@ from werkzeug.test import EnvironBuilder
 from sinks.answer import Answer
 from sinks.callers import Callers, Client
 from sinks.deadline import Deadline
+from sinks.envelope import Trace
 from sinks.errors import Forbidden, Unauthenticated, Unavailable, error_document
 from sinks.incoming import Incoming, receive
 from sinks.issuer import issuer_unavailable
@@ -203,7 +204,7 @@ def test_time_of_asking_who_calls_is_the_events_own() -> None:
         time.sleep(0.2)
         return Client("changeprop", "changeprop")
 
-    def handle(_: Incoming, deadline: Deadline) -> Answer:
+    def handle(_: Incoming, deadline: Deadline, _trace: Trace) -> Answer:
         left.append(deadline.remaining())
         return Answer("relayed")
 

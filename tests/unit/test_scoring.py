@@ -84,7 +84,7 @@ def scored(name: str, data: Any, upstream: Upstream, *, age: float = 0, **over: 
     """What comes of an event that is so many seconds old."""
     now = CREATED + timedelta(seconds=age)
     made = scoring(upstream, **over)
-    return score(event(data), MODELS[name], made, Deadline.after(60), now)
+    return score(event(data), MODELS[name], made, Deadline.after(60), {}, now)
 
 
 def failed(name: str, data: Any, upstream: Upstream, *, age: float = 0) -> SinkError:
@@ -256,7 +256,7 @@ def test_score_reply_of_article_country_is_what_the_tags_row_takes() -> None:
     first = scored("article-country", factories.page_change(), upstream)
     assert first.reply is not None
 
-    second = score(first.reply, MODELS[TAGS], scoring(Upstream()), Deadline.after(60), CREATED)
+    second = score(first.reply, MODELS[TAGS], scoring(Upstream()), Deadline.after(60), {}, CREATED)
 
     assert document_of(second)["weighted_tags"] == {
         "set": {"classification.prediction.articlecountry": [{"tag": "Mali", "score": 1}]}
@@ -430,9 +430,12 @@ def test_score_canary_or_private_is_ignored_before_all_else(
     row: ModelRow, over: dict[str, Any], reason: str
 ) -> None:
     """No row looks at a canary or at a private wiki, and no predictor hears of it."""
-    seen = scored(row.name, taken_by(row.name, **over), Upstream())
+    document = taken_by(row.name, **over)
 
-    assert seen == Answer("ignored", reason)  # type: ignore[arg-type]
+    seen = scored(row.name, document, Upstream())
+
+    assert (seen.outcome, seen.reason, seen.reply) == ("ignored", reason, None)
+    assert seen.stream == document["meta"].get("stream")
 
 
 def test_score_schema_is_judged_before_what_the_row_wants() -> None:
@@ -579,6 +582,7 @@ def test_score_row_without_question_that_reads_changes_is_a_bug() -> None:
             mistaken,
             scoring(Upstream()),
             Deadline.after(60),
+            {},
             CREATED,
         )
 

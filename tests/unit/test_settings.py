@@ -120,6 +120,12 @@ def shared(deadline_seconds: float) -> dict[str, Variable]:
         "CA_FILE": Variable(
             "ca_file", certifi.where(), Path(certifi.where()), "/no/such/file", None
         ),
+        "OTEL_EXPORTER_OTLP_ENDPOINT": Variable(
+            "otel_exporter_otlp_endpoint", "https://c:4318", "https://c:4318", "collector:4318", ""
+        ),
+        "OTEL_SDK_DISABLED": Variable("otel_sdk_disabled", "true", True, "yes", False),
+        "OTEL_TRACES_SAMPLER_ARG": Variable("otel_traces_sampler_arg", "0.05", 0.05, "1.5", 1.0),
+        "OTEL_SERVICE_NAME": Variable("otel_service_name", "shim-a", "shim-a", "the shim", ""),
     }
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from sinks.timestamp import age_seconds, utc_time
+from sinks.timestamp import age_seconds, lag_seconds, utc_time
 
 NOW = datetime(2026, 9, 23, 10, 0, 0, tzinfo=UTC)
 WRITTEN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?Z")
@@ -167,3 +167,26 @@ def test_age_seconds_utc_time_gives_seconds_before_now(utc: str, expected: float
     age = age_seconds(utc, NOW)
 
     assert age == pytest.approx(expected, abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("2026-09-23T10:00:00Z", 0.0, id="now"),
+        pytest.param("2026-09-23T09:59:58.5Z", 1.5, id="fraction"),
+        pytest.param("2026-09-23t12:59:30.25+03:00", 29.75, id="offset"),
+        pytest.param("2026-09-22T10:00:00Z", 86_400.0, id="a-day"),
+        pytest.param("2026-09-23T10:00:10Z", 0.0, id="future"),
+        pytest.param("2026-09-23T09:59:59.5000000000000000000000000000000000Z", 0.5, id="long"),
+        pytest.param("2026-12-31T23:59:60Z", None, id="leap-second"),
+        pytest.param("yesterday", None, id="nonsense"),
+        pytest.param("", None, id="empty"),
+        pytest.param("9" * 10_000, None, id="ten-kilobytes"),
+    ],
+)
+def test_lag_seconds_is_never_negative_and_none_for_no_time(
+    text: str, expected: float | None
+) -> None:
+    """Any RFC 3339 text will do, and what is none says nothing, however often it comes."""
+    for _ in range(2):
+        assert lag_seconds(text, NOW.timestamp()) == pytest.approx(expected, abs=1e-6)

@@ -1,0 +1,78 @@
+"""Handing spans to a collector by OTLP over HTTP: what it does not take at once is given up.
+
+Source: OpenTelemetry protocol specification, OTLP/HTTP with binary protobuf.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+from sinks import log
+from sinks.deadline import Deadline
+from sinks.errors import SinkError
+from sinks.http_client import HttpClient
+
+# Also the most that a stop takes longer for a collector that hangs.
+TIMEOUT_SECONDS: Final = 2.0
+_SILENT_SECONDS: Final = 600.0
+_HEADERS: Final = {"Content-Type": "application/x-protobuf"}
+
+
+class Otlp(SpanExporter):
+    """Posts batches of spans, one at a time.
+
+    endpoint: base URL of the collector; `/v1/traces` is its own.
+    """
+
+    def __init__(self, http: HttpClient, endpoint: str) -> None:
+        self._http = http
+        self._url = f"{endpoint.rstrip('/')}/v1/traces"
+        self._stopping = Deadline(math.inf)
+        self._silent_until = 0.0
+        self._lost = 0
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Return whether the collector has taken them; raises nothing that the network does."""
+        body = encode_spans(spans).SerializeToString()
+        end = Deadline(min(self._stopping.at, Deadline.after(TIMEOUT_SECONDS).at))
+        try:
+            status = self._http.post(self._url, body, _HEADERS, end).status
+            problem = "" if 200 <= status < 300 else f"it answered {status}"
+        except SinkError as error:
+            problem = error.detail
+        if not problem:
+            return SpanExportResult.SUCCESS
+        self._lost += len(spans)
+        self._tell(problem)
+        return SpanExportResult.FAILURE
+
+    def stop(self) -> None:
+        """Give whatever is still to be sent as long as one batch gets."""
+        self._stopping = Deadline.after(TIMEOUT_SECONDS)
+
+    def shutdown(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Nothing waits here."""
+        return True
+
+    def _tell(self, problem: str) -> None:
+        """At once, and then seldom: never for each batch."""
+        now = time.monotonic()
+        if now < self._silent_until:
+            return
+        self._silent_until = now + _SILENT_SECONDS
+        told = f"{self._lost} spans lost, {self._url}: {problem}"
+        self._lost = 0
+        fields = {"stage": "collector", "detail": told}
+        log.write(logging.WARNING, "the collector does not take traces", fields)
