@@ -49,7 +49,9 @@ def score(
     """
     decided = decision.decide(event, row, scoring.deciding, now)
     if isinstance(decided, Declined):
-        return Answer("ignored", decided.reason, stream=inputs.stream_of(event.data))
+        unread = decided.change is None
+        stream = inputs.stream_of(event.data) if unread else None
+        return Answer("ignored", decided.reason, stream=stream)
     prediction = decided.prediction
     if isinstance(prediction, Asked):
         prediction = _predict(decided.change, prediction, row, scoring, deadline, trace, now)
