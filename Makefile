@@ -48,6 +48,10 @@ soak: .venv/ready ## faults everywhere for two minutes and more, nothing lost; S
 e2e: .venv/ready ## Knative's real control and data plane with the manifests applied; builds it once (Debian, root)
 	@$(BIN)/python -m tests.e2e
 
+.PHONY: monitoring
+monitoring: .venv/ready ## a real Prometheus on the whole pipeline, alert rules and dashboard included; installs it (Debian)
+	@$(BIN)/python -m pytest tests/monitoring
+
 .PHONY: bench
 bench: .venv/ready ## CPU per event beside a bare callable and a naive app, and a picture; BENCH="--only all" for more
 	@$(BIN)/python -m tests.bench $(BENCH)

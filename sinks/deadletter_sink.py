@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Final
 
 from flask import Flask
 
@@ -17,10 +18,14 @@ from sinks.errors import Unavailable
 from sinks.http_message import HttpResponse
 from sinks.letter import Letter, letter_of
 from sinks.letters import Letters
+from sinks.pending_letters import PendingLetters
 from sinks.tokens import InvalidTokens
 from sinks.triggers import InvalidTrigger
 from sinks.web import Sink
 from sinks.wsgi_request import Environ
+
+# A scrape may take 10 s, and fails as a whole.
+_COUNT_SECONDS: Final = 3.0
 
 
 def create_app(settings: DeadletterSettings | None = None) -> Flask:
@@ -28,6 +33,7 @@ def create_app(settings: DeadletterSettings | None = None) -> Flask:
     settings = settings or or_exit(DeadletterSettings.from_env)
     sink = Sink("deadletter-sink", settings)
     letters = _letters(settings, sink)
+    sink.telemetry.pending(PendingLetters(letters.pending, _COUNT_SECONDS))
     caller = cluster_caller_of(settings, sink.telemetry)
     app = sink.create_app()
 

@@ -14,7 +14,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from sinks.errors import SinkError, Unavailable
-from sinks.letter_table import METADATA
+from sinks.letter_table import LETTERS, METADATA
 
 # As many letters at a time as may wait for PostgreSQL; SQLite takes one after the other.
 _CONNECTIONS: Final = 24
@@ -62,6 +62,8 @@ class Database:
                 if self.dialect == "postgresql":
                     connection.exec_driver_sql(_MAKING)
                 METADATA.create_all(connection)
+                for index in LETTERS.indexes:  # that an older table has not got
+                    index.create(connection, checkfirst=True)
         except SinkError as error:
             self.close()
             raise _unusable(error.upstream_text) from None

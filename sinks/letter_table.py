@@ -106,6 +106,11 @@ Index("letters_by_age", _C.last_arrived, _C.number, _C.bytes)
 for _name in ("row", "wiki_id", "reason", "destination", "outcome"):
     # A hash takes texts of any length.
     Index(f"letters_by_{_name}", _C[_name], postgresql_using="hash")
+_DEFERRED: Final[BindParameter[str]] = bindparam("deferred", "deferred", literal_execute=True)
+# Written out, as a planner has to see that it is what the index has.
+PENDING: Final = or_(_C.outcome.is_(None), _C.outcome == _DEFERRED)
+# SQLite counts them by their outcome; a hash cannot tell what has none.
+Index("letters_pending", _C.number, postgresql_where=PENDING).ddl_if(dialect="postgresql")
 
 
 def arrival(letter: Letter, now: datetime, dialect: str) -> Executable:
@@ -150,7 +155,7 @@ def chosen(selection: Selection) -> list[ColumnElement[bool]]:
         possible_status = 0 <= selection.status <= 999
         wanted.append(_C.status == selection.status if possible_status else false())
     if selection.pending:
-        wanted.append(or_(_C.outcome.is_(None), _C.outcome == "deferred"))
+        wanted.append(PENDING)
     return wanted
 
 

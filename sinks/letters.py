@@ -13,7 +13,7 @@ from sinks.letter_bound import Bound
 from sinks.letter_database import Database
 from sinks.letter_document import listed
 from sinks.letter_selection import KeptLetter, Selection
-from sinks.letter_table import LARGEST, LETTERS, arrival, chosen, kept_letter
+from sinks.letter_table import LARGEST, LETTERS, PENDING, arrival, chosen, kept_letter
 from sinks.reasons import Outcome
 
 __all__ = ["KeptLetter", "Letters", "Selection", "listing"]
@@ -87,6 +87,12 @@ class Letters:
         wanted = and_(_C.number > min(after, LARGEST), *chosen(selection))
         with self._database.reading() as connection:
             counted = select(func.count()).select_from(LETTERS).where(wanted)
+            return int(connection.execute(counted).scalar_one())
+
+    def pending(self) -> int:
+        """Return how many letters no replay has settled; nothing is dropped for it."""
+        with self._database.reading() as connection:
+            counted = select(func.count()).select_from(LETTERS).where(PENDING)
             return int(connection.execute(counted).scalar_one())
 
     def mark(

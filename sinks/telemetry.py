@@ -5,12 +5,14 @@ docs/metrics.md says what each means, with which labels, and which sinks have it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, partial
 from typing import Final, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from sinks.errors import SinkError
 from sinks.reasons import Outcome, Reason, Stage
@@ -168,6 +170,13 @@ class Telemetry:
         """Count dead letters that were dropped: by `age`, `size` or `command`."""
         self._dropped.labels(self._sink, cause).inc(letters)
 
+    def pending(self, count: Callable[[], int | None]) -> None:
+        """Show how many dead letters are pending.
+
+        count: asked for each scrape; None shows none, as a number would be wrong.
+        """
+        self._registry.register(_Pending(self._sink, count))
+
     def render(self) -> bytes:
         """Return all metrics in the Prometheus text format."""
         return generate_latest(self._registry)
@@ -180,3 +189,16 @@ class Telemetry:
 
     def _errors_of(self, stage: Stage, reason: Reason) -> Counter:
         return self._errors.labels(self._sink, stage, reason)
+
+
+class _Pending(Collector):
+    def __init__(self, sink: str, count: Callable[[], int | None]) -> None:
+        self._sink = sink
+        self._count = count
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        text = "Dead letters that no replay has settled"
+        family = GaugeMetricFamily("sinks_letters_pending", text, labels=["sink"])
+        if (letters := self._count()) is not None:
+            family.add_metric([self._sink], letters)
+        yield family

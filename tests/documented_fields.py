@@ -1,4 +1,4 @@
-"""A strict check of resources: Kubernetes' own by its schemas, Knative's by what it documents.
+"""A strict check of resources: Kubernetes' own by its schemas, others by what is documented.
 
 Knative's own programs keep silent about most misspelt fields: several kinds let unknown ones pass.
 """
@@ -13,22 +13,25 @@ from typing import Any, Final
 
 import kubernetes_validate
 
-from tests.knative_fields import DOCUMENTED
+from tests import knative_fields, prometheus_fields
 
 KUBERNETES: Final = "1.33"
+_DOCUMENTED: Final = {**knative_fields.DOCUMENTED, **prometheus_fields.DOCUMENTED}
+# Of owners whose kinds Kubernetes' schemas cannot have.
+_OTHERS: Final = (".knative.dev/", "monitoring.coreos.com/")
 
 
 def undocumented(resource: Mapping[str, Any]) -> list[str]:
     """Return a line for each field that nobody documents, or not with such a value.
 
-    resource: of a kind of Kubernetes, of which the first such field is told; or of Knative, where a
-        kind that is not in the table is a problem itself.
+    resource: of a kind of Kubernetes, of which the first such field is told; or of Knative or the
+        Prometheus operator, where a kind that is not in the tables is a problem itself.
     """
     kind = f"{resource.get('apiVersion')} {resource.get('kind')}"
-    if ".knative.dev/" not in kind:
+    if not any(owner in kind for owner in _OTHERS):
         somewhere = {**resource, "metadata": {**resource["metadata"], "namespace": "any"}}
         return [*_invalid(json.dumps(somewhere))]
-    fields = DOCUMENTED.get(kind)
+    fields = _DOCUMENTED.get(kind)
     if fields is None:
         return [f"{kind}: not a kind in the table"]
     return list(_wrong(dict(resource), {"apiVersion": str, "kind": str, **fields}, ""))

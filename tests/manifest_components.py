@@ -15,7 +15,13 @@ import yaml
 from tests.manifests import ENVIRONMENTS, MANIFESTS, Object, Objects, of_kind, rendered
 
 # In the order in which an overlay takes them.
-COMPONENTS: Final = ("kafka-source", "authentication", "kafka-broker", "knative-serving")
+COMPONENTS: Final = (
+    "kafka-source",
+    "authentication",
+    "kafka-broker",
+    "knative-serving",
+    "monitoring",
+)
 # Authentication alone has no source to let in.
 SOURCE_AND_AUTHENTICATION: Final = COMPONENTS[:2]
 ALL: Final = [pytest.param(name, COMPONENTS, id=f"{name}-all") for name in ENVIRONMENTS]

@@ -110,6 +110,34 @@ def _go_env() -> dict[str, str]:
     }
 
 
+def debian(package: str, say: Say) -> Path:
+    """Return the directory that a package of Debian is unpacked into, with nothing else that it
+    would need and nothing of its set-up: the machine stays as it is.
+
+    raises: NotInstalled, also without Debian's tools.
+    """
+    with _once(f"debian-{package}", _release()) as (home, made):
+        if not made:
+            say(f"unpacking Debian's {package} into {home}: 5 to 20 seconds")
+            home.mkdir()
+            try:
+                _run(["apt-get", "-qq", "download", package], home)
+            except NotInstalled:  # the lists of packages are old, or there are none
+                _run(["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120", "update"], home)
+                _run(["apt-get", "-qq", "download", package], home)
+            (archive,) = home.glob("*.deb")
+            _run(["dpkg-deb", "-x", str(archive), str(home)], home)
+            archive.unlink()
+    return home
+
+
+def _release() -> bytes:
+    tools = [name for name in ("apt-get", "dpkg-deb") if not shutil.which(name)]
+    if tools:
+        raise NotInstalled(f"needs Debian's {' and '.join(tools)}")
+    return Path("/etc/debian_version").read_bytes()
+
+
 @contextmanager
 def _once(name: str, content: bytes) -> Iterator[tuple[Path, bool]]:
     """Give the directory of what is made of this content, and whether it is there already.

@@ -7,8 +7,8 @@ from typing import Any, Final
 import pytest
 
 from sinks.local.processes import ROOT
+from tests import knative_fields, prometheus_fields
 from tests.documented_fields import KUBERNETES, undocumented
-from tests.knative_fields import DOCUMENTED
 from tests.manifest_components import COMPONENTS, extended
 from tests.manifests import changed, of_kind
 
@@ -144,6 +144,34 @@ SPOILT: Final = [
     ),
     ("Service", "score-sink", "spec.replicas", 2, "spec.replicas: not a documented field"),
     (
+        "PodMonitor",
+        "sinks",
+        "spec.podMetricsEndpoints.0.targetport",
+        8080,
+        "spec.podMetricsEndpoints[0].targetport: not a documented field",
+    ),
+    (
+        "PodMonitor",
+        "sinks",
+        "spec.podMetricsEndpoints.0.interval",
+        "30",
+        "spec.podMetricsEndpoints[0].interval: '30' is not a documented value",
+    ),
+    (
+        "PrometheusRule",
+        "sinks",
+        "spec.groups.0.rules.0.runbook",
+        "x",
+        "spec.groups[0].rules[0].runbook: not a documented field",
+    ),
+    (
+        "PrometheusRule",
+        "sinks",
+        "spec.groups.0.rules.0.for",
+        60,
+        "spec.groups[0].rules[0].for: 60 is not a documented value",
+    ),
+    (
         "Service",
         "score-sink",
         "spec.template.metadata.annotations",
@@ -177,13 +205,17 @@ def test_field_that_is_not_documented_is_named(
 
 
 def test_kind_that_is_not_in_the_table_is_a_problem() -> None:
-    """Nobody adds a kind of Knative without saying which fields it has; all that are said occur."""
+    """Nobody adds such a kind without saying which fields it has; all that are said occur."""
     used = {f"{each['apiVersion']} {each['kind']}" for each in extended("dev", *COMPONENTS)}
 
-    assert DOCUMENTED.keys() <= used
-    assert undocumented({"apiVersion": "flows.knative.dev/v1", "kind": "Sequence"}) == [
-        "flows.knative.dev/v1 Sequence: not a kind in the table"
-    ]
+    assert {*knative_fields.DOCUMENTED, *prometheus_fields.DOCUMENTED} <= used
+    for version, kind in (
+        ("flows.knative.dev/v1", "Sequence"),
+        ("monitoring.coreos.com/v1", "ServiceMonitor"),
+    ):
+        assert undocumented({"apiVersion": version, "kind": kind}) == [
+            f"{version} {kind}: not a kind in the table"
+        ]
 
 
 def test_schemas_are_of_the_api_server_that_takes_the_manifests() -> None:

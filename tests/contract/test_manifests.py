@@ -21,8 +21,11 @@ from tests.manifests import (
 )
 
 KUSTOMIZATIONS = sorted(MANIFESTS.rglob("kustomization.yaml"))
-# For clusters with Knative Serving, or with a collector of traces; no environment has them.
-OFFERED = {MANIFESTS / "components" / name for name in ("knative-serving", "tracing")}
+# For clusters with Knative Serving, the Prometheus operator, or a collector of traces; no
+# environment has them.
+OFFERED = {
+    MANIFESTS / "components" / name for name in ("knative-serving", "monitoring", "tracing")
+}
 MODES = ("enforce", "warn", "audit")
 
 
