@@ -33,10 +33,10 @@ RUN export PYTHONPYCACHEPREFIX=/opt/bytecode \
     && /opt/venv/bin/python -B -m compileall -q --invalidation-mode unchecked-hash sinks \
     && /opt/venv/bin/python -c "\
 import gevent.monkey; gevent.monkey.patch_all(); \
-import encodings.idna, gunicorn.app.wsgiapp, gunicorn.glogging; \
+import encodings.idna, encodings.unicode_escape, gunicorn.app.wsgiapp, gunicorn.glogging; \
 import gunicorn.workers.ggevent, psycopg; \
 import granian.cli, multiprocessing.popen_fork; \
-import sinks.deadletter_sink, sinks.egress_sink, sinks.http_shim, sinks.score_sink"
+import sinks.console, sinks.deadletter_sink, sinks.egress_sink, sinks.http_shim, sinks.score_sink"
 
 # No RUN from here on: it would leave files of the builder behind.
 FROM ${BASE}

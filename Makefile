@@ -10,6 +10,7 @@ WORKERS ?= 3
 unexport PYTHONDONTWRITEBYTECODE
 COMPILE := $(BIN)/uv pip compile -q --generate-hashes --no-annotate --no-header \
   --python-version 3.11 --python-platform x86_64-manylinux_2_28
+BROWSER := chromium-headless-shell fonts-wqy-zenhei fonts-noto-core
 # With what Python builds packages from source: the compiler, and where Python.h has to be.
 COMPILER := $(PYTHON) -c 'import os, sysconfig as s; \
   print(os.environ.get("CC") or s.get_config_var("CC"), "-I" + s.get_path("include"))'
@@ -51,6 +52,12 @@ e2e: .venv/ready ## Knative's real control and data plane with the manifests app
 .PHONY: monitoring
 monitoring: .venv/ready ## a real Prometheus on the whole pipeline, alert rules and dashboard included; installs it (Debian)
 	@$(BIN)/python -m pytest tests/monitoring
+
+.PHONY: browser
+browser: .venv/ready ## the console's page in a real Chromium, with fonts for every script; installs them (Debian, root)
+	@dpkg-query -W $(BROWSER) >/dev/null 2>&1 || { apt-get update -q && \
+	  apt-get install -qy --no-install-recommends $(BROWSER); }
+	@$(BIN)/python -m pytest tests/browser
 
 .PHONY: bench
 bench: .venv/ready ## CPU per event beside a bare callable and a naive app, and a picture; BENCH="--only all" for more

@@ -12,7 +12,7 @@ from typing import Any
 import gunicorn_h1c  # type: ignore[import-untyped]  # noqa: F401
 from gunicorn.glogging import Logger
 
-from sinks.server_settings import STOPPING, ServerSettings
+from sinks.server_settings import HAS_PAGES, STOPPING, ServerSettings
 
 # What start-up makes lives as long as the process: collecting it again and again only costs time.
 gc.disable()
@@ -68,8 +68,11 @@ class NoAccessLog(Logger):
 logger_class = NoAccessLog
 
 
-def pre_request(_worker: Any, req: Any) -> None:
-    """Close the connection after the answer to a body that is too large even to be thrown away."""
+def pre_request(worker: Any, req: Any) -> None:
+    """Close the connection after the answer to a body that is too large even to be thrown away, and
+    after a page: a browser keeps idle connections, which would hold up the end of the worker."""
+    if req.method == "GET" and worker.wsgi.config.get(HAS_PAGES):
+        req.force_close()
     for name, value in req.headers:
         if name == "CONTENT-LENGTH" and int(value) > _MOST_READ_IN_VAIN:
             req.force_close()

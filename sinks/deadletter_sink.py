@@ -44,7 +44,16 @@ def create_app(settings: DeadletterSettings | None = None) -> Flask:
 
         return sink.deliver(environ, letter_of, handle, caller)
 
+    def discarded(environ: Environ, _: str) -> HttpResponse:
+        def handle(_letter: Letter, _deadline: Deadline, _trace: Trace) -> Answer:
+            sink.telemetry.dropped("discarded", 1)
+            return Answer("ignored")
+
+        return sink.deliver(environ, letter_of, handle, caller)
+
     app.add_event_rule("/", arrivals)
+    # For Triggers that only watch: who failed to see an event need not see it later.
+    app.add_event_rule("/discard", discarded)
     try:
         add_api(app, settings, letters, callers_of(settings, sink.telemetry), sink.telemetry)
     except (InvalidTokens, InvalidTrigger) as error:

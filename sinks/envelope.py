@@ -22,6 +22,8 @@ from sinks.page_change import PageChange
 
 # All ids that we make come from this one namespace, so a redelivery makes the same id again.
 ID_NAMESPACE: Final = uuid.UUID("e8b7d6a4-0c0f-5d0e-9a52-6b1f6a3c9d11")
+# Of what the shim tells a console about an event that it has routed.
+ROUTED_TYPE: Final = "org.wikimedia.sinks.routed.v1"
 _NAMED: Final = hashlib.sha1(ID_NAMESPACE.bytes, usedforsecurity=False)
 _LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")

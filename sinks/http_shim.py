@@ -26,6 +26,7 @@ from sinks.errors import InvalidEvent, Unavailable
 from sinks.http_message import HttpResponse
 from sinks.incoming import Incoming, receive, typed
 from sinks.models import ROWS
+from sinks.reporting import Reporting
 from sinks.routing import Router
 from sinks.shim_settings import ShimSettings
 from sinks.subscriber import deliver
@@ -91,6 +92,13 @@ class _Shim:
                 tracer=sink.tracer,
             )
             self._deadletters = DeadLetterSink(letters, settings.deadletter_url)
+        self._reporting = None
+        if settings.console_url:
+            console = http_client("console", settings, sink.telemetry, token_file=token_file)
+            rows = {name: row for row, names in self._only_to.items() for name in names}
+            self._reporting = Reporting(
+                console, settings.console_url, rows, sink.telemetry.console_dropped
+            )
 
     def take(
         self, incoming: Incoming, only: list[str] | None, deadline: Deadline, trace: Trace
@@ -143,6 +151,8 @@ class _Shim:
         routes = Router(self._routes, to_subscriber).route(event, only)
         if self._deadletters is not None:
             routes = self._deadletters.keep(routes, deadline, trace)
+        if self._reporting is not None:
+            self._reporting.tell(event, routes)
         log_failed_deliveries("http-shim", routes, trace_id_of(trace))
         return summed(incoming, event, routes)
 

@@ -92,6 +92,7 @@ Stage = Literal[
     "broker",
     "issuer",
     "deadletter-sink",
+    "console",
     "storage",
     "collector",
 ]

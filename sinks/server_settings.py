@@ -12,6 +12,8 @@ from sinks.setting_values import choice, number, whole
 
 # A key of app.config that the server sets: a function that tells whether it has been told to stop.
 STOPPING: Final = "SINKS_STOPPING"
+# A key of app.config that a sink sets to which browsers come.
+HAS_PAGES: Final = "SINKS_HAS_PAGES"
 PORT: Final = ("PORT", whole(1, 65535), 8080)
 LOG_LEVEL: Final = ("LOG_LEVEL", choice("DEBUG", "INFO", "WARNING", "ERROR"), "INFO")
 MAX_BODY_BYTES: Final = ("MAX_BODY_BYTES", whole(1024, 2**30), 4 * 2**20)

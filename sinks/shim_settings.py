@@ -16,12 +16,14 @@ from sinks.url_values import url
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShimSettings(RoutingSettings):
     """schema_base_uri:  what makes a `$schema` absolute, for `dataschema`.
+    console_url:     where the console is told what was routed here; empty: nobody is told.
     deadletter_url:  where events go that failed for good while routed here; empty: nowhere, the
                      caller gets the error.
     """
 
     schema_base_uri: str
     deadletter_url: str
+    console_url: str
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -34,5 +36,6 @@ class ShimSettings(RoutingSettings):
             **routing(env),
             schema_base_uri=schema_base(env),
             deadletter_url=env.read("DEADLETTER_URL", url, ""),
+            console_url=env.read("CONSOLE_URL", url, ""),
         )
         return env.made(settings)

@@ -99,6 +99,9 @@ class Telemetry:
             "sinks_canaries", "Canary events by the stream that they came from", "stream"
         )
         self._dropped = self._counter("sinks_letters_dropped", "Dead letters dropped", "cause")
+        self._untold = self._counter(
+            "sinks_console_dropped", "Routed events that the console was not told of"
+        )
         self._avoided = Gauge(
             "sinks_eventgate_avoided",
             "1 while an EventGate stands behind the others",
@@ -176,6 +179,10 @@ class Telemetry:
         count: asked for each scrape; None shows none, as a number would be wrong.
         """
         self._registry.register(_Pending(self._sink, count))
+
+    def console_dropped(self) -> None:
+        """Count a routed event that the console was not told of."""
+        self._untold.labels(self._sink).inc()
 
     def render(self) -> bytes:
         """Return all metrics in the Prometheus text format."""

@@ -81,7 +81,7 @@ def up(free_ports: bool, events: Path) -> None:
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    parts = servers(sockets, events, predictor)
+    parts = servers(sockets, events, predictor, console=True)
     click.echo(f"starting {', '.join(part.name for part in parts)}")
     if predictor:
         click.echo(f"predictions are of {predictor['PREDICTOR_URL']}")
@@ -92,6 +92,7 @@ def up(free_ports: bool, events: Path) -> None:
             urls = services({name: server.url for name, server in running.items()})
             click.echo("so that `sinks deadletters replay` finds them:")
             click.echo(f"  export TRIGGERS_DIR={TRIGGERS_DIR} SERVICE_URLS={urls}")
+            click.echo(f"watch it on {running['console'].url}/")
             click.echo("ready; Ctrl-C ends it")
             while not stopped.wait(1):
                 for name, server in running.items():

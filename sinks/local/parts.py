@@ -16,6 +16,7 @@ PORTS: Final[Mapping[str, int]] = {
     "egress-sink": 8082,
     "deadletter-sink": 8083,
     "predictor": 8084,
+    "console": 8085,
     "eventgate": 8192,
 }
 TRIGGERS_DIR: Final = "triggers:triggers/optional"
@@ -65,12 +66,17 @@ def services(url: Mapping[str, str]) -> str:
 
 
 def servers(
-    sockets: Mapping[str, socket.socket], events: Path, predictor: Mapping[str, str] | None = None
+    sockets: Mapping[str, socket.socket],
+    events: Path,
+    predictor: Mapping[str, str] | None = None,
+    *,
+    console: bool = False,
 ) -> list[Server]:
     """Return the parts that have a socket, wired to each other's ports.
 
     events:     directory that the local EventGate writes its topics to; dead letters lie beside it.
     predictor:  score-sink's variables for another predictor than the local one.
+    console:    whether there is a page to watch it on.
     """
     url = {name: f"http://127.0.0.1:{sock.getsockname()[1]}" for name, sock in sockets.items()}
     routing = {
@@ -78,29 +84,15 @@ def servers(
         "TRIGGERS_DIR": TRIGGERS_DIR,
         "SERVICE_URLS": services(url),
     }
+    shown = {"CONSOLE_URL": f"{url['console']}/"} if console else {}
     letters = (events.parent / "deadletters.sqlite").absolute()
     parts = [
         *_counterparts(events),
-        Server(
-            "score-sink",
-            gunicorn("sinks.score_sink:create_app()"),
-            predictor or {"PREDICTOR_URL": url["predictor"]},
-        ),
-        Server(
-            "egress-sink",
-            gunicorn("sinks.egress_sink:create_app()"),
-            {"EVENTGATE_URLS": f"{url['eventgate']}/v1/events"},
-        ),
-        Server(
-            "deadletter-sink",
-            gunicorn("sinks.deadletter_sink:create_app()"),
-            {**routing, "DATABASE_URL": f"sqlite:///{letters}"},
-        ),
-        Server(
-            "http-shim",
-            gunicorn("sinks.http_shim:create_app()"),
-            {**routing, "DEADLETTER_URL": f"{url['deadletter-sink']}/"},
-        ),
+        _sink("score-sink", **(predictor or {"PREDICTOR_URL": url["predictor"]})),
+        _sink("egress-sink", EVENTGATE_URLS=f"{url['eventgate']}/v1/events"),
+        _sink("deadletter-sink", **routing, DATABASE_URL=f"sqlite:///{letters}"),
+        _sink("http-shim", **routing, DEADLETTER_URL=f"{url['deadletter-sink']}/", **shown),
+        *([_sink("console", DEADLETTER_API_URL=url["deadletter-sink"])] if console else []),
     ]
     return [part for part in parts if part.name in sockets]
 
@@ -117,3 +109,7 @@ def _counterparts(events: Path) -> list[Server]:
         ),
         Server("eventgate", eventgate, {}, "/_info"),
     ]
+
+
+def _sink(name: str, **env: str) -> Server:
+    return Server(name, gunicorn(f"sinks.{name.replace('-', '_')}:create_app()"), env)

@@ -13,6 +13,7 @@ from typing import Final
 import click
 
 from sinks import inputs, wikis
+from sinks.console_settings import ConsoleSettings
 from sinks.contract.finding import one_line
 from sinks.contract.terminal import FINDINGS, OK, Terminal, ended, quiet_ends
 from sinks.deadletter_settings import DeadletterSettings
@@ -118,6 +119,7 @@ def _deadlines() -> Mapping[str, float]:
         "score-sink": ScoreSettings.from_env({"PREDICTOR_URL": somewhere}),
         "egress-sink": EgressSettings.from_env({"EVENTGATE_URLS": somewhere}),
         "deadletter-sink": DeadletterSettings.from_env(callers),
+        "console": ConsoleSettings.from_env({}),
     }
     return {sink: each.event_deadline_seconds for sink, each in settings.items()}
 

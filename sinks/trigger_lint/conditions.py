@@ -14,6 +14,7 @@ from sinks.cloudevent import Event
 from sinks.filters import InvalidFilter, compile_attributes, compile_filters
 from sinks.trigger_lint.finding import Problem, nearest
 from sinks.trigger_lint.known import Known
+from sinks.trigger_lint.resource import object_of
 
 _TEXT: Final = {"exact": "is", "prefix": "begins with", "suffix": "ends with"}
 _NESTING: Final = {"all", "any", "not"}
@@ -66,7 +67,7 @@ def problems(spec: Mapping[str, Any], known: Known) -> Iterator[Problem]:
     yield from refused
     found = [*conditions(spec)]
     older = {name: text for name, text in attributes.items() if text}  # else: any text
-    if not refused and not _asks(filters or [{"exact": older}]):
+    if not refused and not _watches(spec) and not _asks(filters or [{"exact": older}]):
         yield Problem(
             "spec.filters",
             f"no condition{' on type' if found else ''}: events of all types come, replies too",
@@ -74,6 +75,11 @@ def problems(spec: Mapping[str, Any], known: Known) -> Iterator[Problem]:
         )
     for condition in found:
         yield from _impossible(condition, known)
+
+
+def _watches(spec: Mapping[str, Any]) -> bool:
+    """Whether the subscriber is our own that is there to see everything, and replies nothing."""
+    return object_of(object_of(spec, "subscriber"), "ref").get("name") == "console"
 
 
 def conditions(spec: Mapping[str, Any]) -> Iterator[Condition]:

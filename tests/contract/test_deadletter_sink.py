@@ -57,6 +57,18 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, 
         yield running, database_url
 
 
+def test_what_comes_to_discard_is_counted_and_not_kept(tmp_path: Path) -> None:
+    """Who only watches, and has missed an event, leaves no letter behind."""
+    database_url = f"sqlite:///{tmp_path}/letters.sqlite"
+    with sink(database_url, tmp_path) as running:
+        reply = call(running.port, "/discard", {**named("1"), **JSON}, b'{"a": 1}')
+        metrics = metrics_of(running)
+
+    assert (reply.status, reply.body) == (202, b"")
+    assert kept(database_url) == []
+    assert 'sinks_letters_dropped_total{cause="discarded",sink="deadletter-sink"} 1.0' in metrics
+
+
 # --- anything in ------------------------------------------------------------------------------
 
 JSON = {"content-type": "application/json"}

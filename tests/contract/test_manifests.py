@@ -21,10 +21,11 @@ from tests.manifests import (
 )
 
 KUSTOMIZATIONS = sorted(MANIFESTS.rglob("kustomization.yaml"))
-# For clusters with Knative Serving, the Prometheus operator, or a collector of traces; no
-# environment has them.
+# What an environment takes or leaves: for clusters with Knative Serving, the Prometheus operator or
+# a collector of traces, and the console.
 OFFERED = {
-    MANIFESTS / "components" / name for name in ("knative-serving", "monitoring", "tracing")
+    MANIFESTS / "components" / name
+    for name in ("console", "console-trigger", "knative-serving", "monitoring", "tracing")
 }
 MODES = ("enforce", "warn", "audit")
 

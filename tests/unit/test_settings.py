@@ -13,6 +13,7 @@ from typing import Any
 import certifi
 import pytest
 
+from sinks.console_settings import ConsoleSettings
 from sinks.deadletter_settings import DeadletterSettings
 from sinks.egress_settings import EgressSettings
 from sinks.environment import InvalidSettings, or_exit, stop
@@ -207,6 +208,19 @@ SINKS = {
             **ROUTING,
             **SCHEMAS,
             "DEADLETTER_URL": Variable("deadletter_url", "http://d/", "http://d/", "d:8083", ""),
+            "CONSOLE_URL": Variable("console_url", "http://c/", "http://c/", "c:8085", ""),
+        },
+    ),
+    "console": Sink(
+        ConsoleSettings.from_env,
+        {},
+        {
+            **shared(5),
+            **OIDC,
+            "CONSOLE_EVENTS": Variable("console_events", "10", 10, "9", 500),
+            "DEADLETTER_API_URL": Variable(
+                "deadletter_api_url", "http://d/x/", "http://d/x", "d:8083", ""
+            ),
         },
     ),
     "deadletter": Sink(

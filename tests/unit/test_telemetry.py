@@ -31,6 +31,7 @@ def all_that_can_happen() -> Telemetry:
     made.already_relayed()
     made.avoided("a.host", False)
     made.dropped("age", 1)
+    made.console_dropped()
     made.pending(lambda: 1)
     return made
 

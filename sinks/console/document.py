@@ -1,0 +1,71 @@
+"""A CloudEvent as people read it: its attributes, and its data as indented text of bounded length.
+
+What is kept is kept for reading only, so a large document loses its end and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from sinks.cloudevent import NoData
+
+MOST_CHARS: Final = 128 * 1024
+_MOST_ATTRIBUTES: Final = 60
+_MOST_VALUE: Final = 1024
+
+
+class Document(NamedTuple):
+    """attributes:  name and value, in the order in which they came.
+    text:  the data, indented; cut at `MOST_CHARS`.
+    note:  why the text is not all of the data; empty if it is.
+    """
+
+    attributes: tuple[tuple[str, str], ...]
+    text: str
+    note: str = ""
+
+    @property
+    def size(self) -> int:
+        """Characters in all, about the bytes that it takes."""
+        return len(self.text) + sum(len(name) + len(value) for name, value in self.attributes)
+
+
+def document_of(attributes: Mapping[str, str], data: Any) -> Document:
+    """Return what is shown of an event. data: a JSON value, bytes, or NO_DATA."""
+    text, note = _text(data)
+    if len(text) > MOST_CHARS:
+        note = f"Only the first {MOST_CHARS // 1024} Ki characters of {len(text)} are kept."
+        text = text[:MOST_CHARS]
+    return Document(tuple(_cut(attributes.items())), text, note)
+
+
+def one_line(value: object, most: int = 300) -> str:
+    """Return text for a line of the page: no other type than text and whole numbers, and cut."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        return ""
+    return value if len(value) <= most else value[: most - 1] + "…"
+
+
+def _cut(attributes: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
+    for number, (name, value) in enumerate(attributes):
+        if number == _MOST_ATTRIBUTES:
+            yield "…", "more attributes than are kept"
+            return
+        yield one_line(name, 64), one_line(value, _MOST_VALUE)
+
+
+def _text(data: Any) -> tuple[str, str]:
+    if isinstance(data, NoData):
+        return "", "The event has no data."
+    if isinstance(data, bytes):
+        # One byte more than is kept, so that the cut is told; all of 64 MiB need not be decoded.
+        return data[: 4 * MOST_CHARS].decode("utf-8", "replace"), "The data is not JSON."
+    try:
+        return orjson.dumps(data, option=orjson.OPT_INDENT_2).decode(), ""
+    except orjson.JSONEncodeError:
+        return "", "The data is nested too deeply to be shown."
