@@ -37,6 +37,13 @@ class Run(NamedTuple):
 LETTER: Final = r"1 .* 503 .* upstream_unavailable +drafttopic +enwiki"
 SCORED: Final = "mediawiki.revision_score_drafttopic"
 RUNS: Final[Mapping[str, Run]] = {
+    "README.md: Why does nothing arrive?": Run(
+        (
+            rf"drafttopic: +replied -> {SCORED}",
+            "article-country: +does not pass: namespaceid is 1, not 0",
+            "reply: the event is",
+        )
+    ),
     "contract-kit.md: sinks contract probe URL --as ROLE": Run((r"\d\d passed",)),
     "dead-letters.md: A first letter, to try with": Run(
         (r'"rejected","reason":"unscorable_revision"', r"\d+ .* 422 .* drafttopic +enwiki")
@@ -68,14 +75,19 @@ HERE: Final = "tests/contract/test_docs_commands.py"
 ELSEWHERE: Final = {
     "README.md: Two commands": ".ci/run",
     "README.md: Two commands 2": HERE,
+    "README.md: Two commands 3": "tests/contract/test_feed_docs.py",
     "README.md: Prove a sink, or a payload": HERE,
     "dead-letters.md: The commands 2": HERE,
     "deploy.md: *": "tests/e2e/test_deploy.py",
+    "feed.md: *": "tests/contract/test_feed_docs.py",
     "granian.md: The command for granian": "tests/contract/test_granian.py",
+    "runbook.md: *": "tests/contract/test_runbook.py",
 }
-# What cannot be run: another project's program, or a chart that is not here. Of these the words are
-# checked, as of all blocks (test_docs_words).
-NOT_RUN: Final = frozenset(("contract-kit.md: Who judges the judges", "helm.md: Compare"))
+# What cannot be run: another project's program, a chart or a cluster that is not here. Of these the
+# words are checked, as of all blocks (test_docs_words).
+NOT_RUN: Final = frozenset(
+    ("console.md: In a cluster", "contract-kit.md: Who judges the judges", "helm.md: Compare")
+)
 
 
 @pytest.fixture(scope="module")

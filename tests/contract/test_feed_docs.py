@@ -1,4 +1,7 @@
-"""docs/feed.md against what it describes: its commands, with other ends, and what they print."""
+"""docs/feed.md against what it describes: its commands, with other ends, and what they print.
+
+README.md shows the same two commands.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,20 @@ from click.testing import CliRunner
 
 from sinks.cli import main
 from sinks.feed.account import Account
+from tests.documented import every_block
 from tests.feeding import Runs, Shim, Stream, sends
 from tests.processes import ROOT, gunicorn
 from tests.upstream import Upstream, predictor
 
 PAGE = (ROOT / "docs" / "feed.md").read_text(encoding="utf-8").replace("\\\n", "")
+
+
+def test_readme_shows_the_two_commands_of_the_page() -> None:
+    """Whoever follows README gets the pipeline that the page tells about."""
+    blocks = every_block()
+
+    shown = blocks["README.md: Two commands 3"].commands.replace(".venv/bin/", "")
+    assert shown == blocks["feed.md: A live pipeline on a laptop: sinks feed"].commands
 
 
 def test_page_feed_command_feeds_one_wiki_to_one_trigger(tmp_path: Path) -> None:
