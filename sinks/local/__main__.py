@@ -12,6 +12,7 @@ from typing import Final
 import click
 
 from sinks.local.parts import (
+    PIPELINE,
     TRIGGERS_DIR,
     PortTaken,
     free_sockets,
@@ -39,9 +40,9 @@ def main() -> None:
 def run(samples: Path, events: Path) -> None:
     """Send the sample page changes, show what becomes of each; EVENTS gets what is published."""
     try:
-        sockets = pinned_sockets()
+        sockets = pinned_sockets(PIPELINE)
     except PortTaken as taken:
-        sockets = free_sockets()
+        sockets = free_sockets(PIPELINE)
         # Whoever has the ports may have the files too, and offsets are counted in one process.
         events = events.with_name(f"{events.name}-{sockets['eventgate'].getsockname()[1]}")
         click.echo(f"{taken}, so all parts take free ports")
@@ -81,7 +82,7 @@ def up(free_ports: bool, events: Path) -> None:
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    parts = servers(sockets, events, predictor, console=True)
+    parts = servers(sockets, events, predictor)
     click.echo(f"starting {', '.join(part.name for part in parts)}")
     if predictor:
         click.echo(f"predictions are of {predictor['PREDICTOR_URL']}")

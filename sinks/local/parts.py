@@ -19,6 +19,8 @@ PORTS: Final[Mapping[str, int]] = {
     "console": 8085,
     "eventgate": 8192,
 }
+# What events go through; the console only watches.
+PIPELINE: Final = tuple(name for name in PORTS if name != "console")
 TRIGGERS_DIR: Final = "triggers:triggers/optional"
 _OF_THE_PREDICTOR: Final = ("PREDICTOR_URL", "PREDICTOR_HOST", "CA_FILE")
 
@@ -69,14 +71,11 @@ def servers(
     sockets: Mapping[str, socket.socket],
     events: Path,
     predictor: Mapping[str, str] | None = None,
-    *,
-    console: bool = False,
 ) -> list[Server]:
     """Return the parts that have a socket, wired to each other's ports.
 
     events:     directory that the local EventGate writes its topics to; dead letters lie beside it.
     predictor:  score-sink's variables for another predictor than the local one.
-    console:    whether there is a page to watch it on.
     """
     url = {name: f"http://127.0.0.1:{sock.getsockname()[1]}" for name, sock in sockets.items()}
     routing = {
@@ -84,7 +83,7 @@ def servers(
         "TRIGGERS_DIR": TRIGGERS_DIR,
         "SERVICE_URLS": services(url),
     }
-    shown = {"CONSOLE_URL": f"{url['console']}/"} if console else {}
+    shown = {"CONSOLE_URL": f"{url['console']}/"} if "console" in url else {}
     letters = (events.parent / "deadletters.sqlite").absolute()
     parts = [
         *_counterparts(events),
@@ -92,7 +91,7 @@ def servers(
         _sink("egress-sink", EVENTGATE_URLS=f"{url['eventgate']}/v1/events"),
         _sink("deadletter-sink", **routing, DATABASE_URL=f"sqlite:///{letters}"),
         _sink("http-shim", **routing, DEADLETTER_URL=f"{url['deadletter-sink']}/", **shown),
-        *([_sink("console", DEADLETTER_API_URL=url["deadletter-sink"])] if console else []),
+        _sink("console", DEADLETTER_API_URL=url["deadletter-sink"]),
     ]
     return [part for part in parts if part.name in sockets]
 

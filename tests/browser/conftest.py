@@ -84,7 +84,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Run
     tokens = directory / "tokens"
     tokens.write_text(f"somebody={TOKEN}\n")
     sockets = free_sockets()
-    parts = servers(sockets, directory / "eventgate", console=True)
+    parts = servers(sockets, directory / "eventgate")
     with all_serving([_known(part, tokens) for part in parts], sockets, directory) as running:
         yield running
 

@@ -25,7 +25,7 @@ def main() -> None:
     sockets = free_sockets()
     with tempfile.TemporaryDirectory() as made, sync_playwright() as playwright:
         directory = Path(made)
-        parts = servers(sockets, directory / "eventgate", console=True)
+        parts = servers(sockets, directory / "eventgate")
         with all_serving(parts, sockets, directory) as running:
             send_samples(running["http-shim"])
             send_rejected(running["http-shim"])

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -140,7 +141,7 @@ class App:
         pieces = [raw[at : at + 65536] for at in range(0, len(raw), 65536)]
         try:
             request = next(RequestParser(CONFIG, pieces, CLIENT))
-            CONFIG.pre_request(None, request)
+            CONFIG.pre_request(SimpleNamespace(wsgi=self.wsgi), request)
             response, environ = wsgi.create(request, Client(), CLIENT, SERVER, CONFIG)
         except ConfigurationProblem:
             raise  # the only one that gunicorn answers with a 500

@@ -287,7 +287,8 @@ def test_clients_are_made_in_one_place() -> None:
     makers = {
         path.name
         for path in (ROOT / "sinks").rglob("*.py")
-        if "local" not in path.parts and "Transport(" in path.read_text(encoding="utf-8")
+        if not {"feed", "local"} & set(path.parts)  # the command has no settings of a sink
+        and "Transport(" in path.read_text(encoding="utf-8")
     }
     sessions = [
         path.name

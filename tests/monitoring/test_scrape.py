@@ -81,7 +81,7 @@ def traffic(port: int) -> Iterator[None]:
 def scene(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """Everything runs, and events have come for as long as the widest window of a panel is."""
     directory = tmp_path_factory.mktemp("monitoring")
-    sockets = parts.free_sockets()
+    sockets = parts.free_sockets(parts.PIPELINE)
     servers = parts.servers(sockets, directory / "eventgate")
     with all_serving(servers, sockets, directory / "logs") as running:
         ports = {sink: running[sink].port for sink in SETTINGS}
