@@ -5,7 +5,9 @@ What is kept is kept for reading only, so a large document loses its end and say
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -29,8 +31,8 @@ class Document(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Characters in all, about the bytes that it takes."""
-        return len(self.text) + sum(len(name) + len(value) for name, value in self.attributes)
+        """About how many bytes it takes."""
+        return sum(map(bytes_of, (self.text, *chain.from_iterable(self.attributes))))
 
 
 def document_of(attributes: Mapping[str, str], data: Any) -> Document:
@@ -40,6 +42,11 @@ def document_of(attributes: Mapping[str, str], data: Any) -> Document:
         note = f"Only the first {MOST_CHARS // 1024} Ki characters of {len(text)} are kept."
         text = text[:MOST_CHARS]
     return Document(tuple(_cut(attributes.items())), text, note)
+
+
+def bytes_of(text: str) -> int:
+    """Return how many bytes the text takes in memory: one emoji makes each character take four."""
+    return sys.getsizeof(text)
 
 
 def one_line(value: object, most: int = 300) -> str:

@@ -7,9 +7,10 @@ nothing, and a reply that comes before its page change makes a line that waits f
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Final, NamedTuple
 
-from sinks.console.document import Document
+from sinks.console.document import Document, bytes_of
 
 # (wiki, id) of an event of ours; (source, id) of any other.
 Key = tuple[str, str]
@@ -53,8 +54,10 @@ class Mark(NamedTuple):
 
     @property
     def size(self) -> int:
+        """About how many bytes it takes."""
         reply = self.reply.size if self.reply else 0
-        return reply + sum(200 + len(step.detail) for step in self.steps)
+        told = bytes_of(self.row) + bytes_of(self.stream)
+        return reply + told + sum(200 + bytes_of(step.detail) for step in self.steps)
 
 
 class Head(NamedTuple):
@@ -97,7 +100,8 @@ class Line(NamedTuple):
     def size(self) -> int:
         """About how many bytes it takes."""
         document = self.head.document.size if self.head.document else 0
-        return 1000 + document + sum(mark.size for mark in self.marks)
+        keys = sum(map(bytes_of, chain.from_iterable(self.keys)))
+        return 1000 + document + keys + sum(mark.size for mark in self.marks)
 
     @property
     def streams(self) -> tuple[str, ...]:

@@ -185,6 +185,15 @@ def test_board_over_its_bytes_forgets_the_oldest() -> None:
     assert lines_of(board)[0].number == 100
 
 
+def test_board_counts_the_bytes_of_any_script() -> None:
+    """A title with an emoji makes the text of its document four times as wide, and so counts."""
+    latin, emoji = (lines_of(board_of(change(title=title)))[0] for title in ("x" * 9, "🦆" * 9))
+    assert latin.head.document and emoji.head.document
+
+    assert latin.head.document.text.isascii()
+    assert emoji.size > latin.size + 2 * len(emoji.head.document.text)
+
+
 def test_board_keeps_nothing_of_lines_that_have_left() -> None:
     """What a line had in the indexes leaves with it."""
     events = [each for n in range(50) for each in (change(f"c{n}"), reply(f"r{n}", cause=f"c{n}"))]
@@ -286,7 +295,9 @@ def test_feed_of_another_process_begins_anew(last_seen: str) -> None:
 def test_feed_waits_where_what_has_changed_has_left() -> None:
     """A line that leaves with its own change is nothing to be told, and no reason to spin."""
     large = report([delivery("a", "rejected", row="a", detail="x" * 600)], change("0"))
-    board = board_of(*(change(str(number)) for number in range(10)), most_bytes=16_500)
+    changes = [change(str(number)) for number in range(10)]
+    room = sum(line.size for line in lines_of(board_of(*changes)))
+    board = board_of(*changes, most_bytes=room + 100)
     before = board.sequence
     board.take(arrival_of(large), 1.0)
     ends = iter([False, False, True])
