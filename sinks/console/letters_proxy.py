@@ -6,7 +6,7 @@ The token is passed on and forgotten: it is in no URL, no cookie and no log line
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -22,6 +22,11 @@ OWN_HEADER: Final = "HTTP_SINKS_CONSOLE"
 LETTERS_A_PAGE: Final = 100
 _LIST_SECONDS: Final = 10.0
 _REPLAY_SECONDS: Final = 120.0
+# What the page shows of each: an answer without it is of something else than deadletter-sink.
+_LISTED: Final = frozenset(
+    ("number", "last_arrived", "reason", "status", "row", "wiki", "count", "replay")
+)
+_REPLAYED: Final = frozenset(("outcome", "reason", "detail"))
 _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 _TOKEN = re.compile(r"Bearer [!-~]{1,8192}")
 
@@ -50,7 +55,7 @@ class LettersProxy:
             query["pending"] = "true"
         url = f"{self._base_url}/letters?{urlencode(query)}"
         answer = self._http.get(url, _authorization(environ), Deadline.after(_LIST_SECONDS))
-        return _document(answer)
+        return _document(answer, "letters", _LISTED)
 
     def replayed(self, environ: Environ, number: str) -> dict[str, Any]:
         """Return what became of one letter. raises: SinkError, Refused."""
@@ -58,7 +63,8 @@ class LettersProxy:
             raise InvalidEvent("invalid_query", "number=N names the letter to replay")
         url = f"{self._base_url}/letters/replay?{urlencode({'number': _number(number)})}"
         deadline = Deadline.after(_REPLAY_SECONDS)
-        return _document(self._http.post(url, b"", _authorization(environ), deadline))
+        answer = self._http.post(url, b"", _authorization(environ), deadline)
+        return _document(answer, "replayed", _REPLAYED)
 
 
 def check_own_page(environ: Environ) -> None:
@@ -79,14 +85,17 @@ def _authorization(environ: Environ) -> dict[str, str]:
     return {"Authorization": shown} if _TOKEN.fullmatch(shown) else {}
 
 
-def _document(answer: HttpResponse) -> dict[str, Any]:
+def _document(answer: HttpResponse, name: str, members: Set[str]) -> dict[str, Any]:
+    """The answer, whose member of that name is a list of objects with at least these members."""
     try:
         document = jsondata.loads(answer.body)
     except SinkError:
         document = None
     found: Mapping[str, Any] = document if isinstance(document, dict) else {}
-    if answer.status == 200 and found:
-        return dict(found)
+    listed = found.get(name)
+    if answer.status == 200 and isinstance(listed, list):
+        if all(isinstance(each, dict) and each.keys() >= members for each in listed):
+            return dict(found)
     reason, detail = found.get("reason"), found.get("detail")
     if 400 <= answer.status < 600 and isinstance(reason, str) and isinstance(detail, str):
         raise Refused(answer.status, reason[:64], detail[:500])

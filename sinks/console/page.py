@@ -109,14 +109,13 @@ class Pages:
 
     def letters(self, listing: Mapping[str, Any]) -> str:
         """Return a table of dead letters, as deadletter-sink lists them."""
-        letters = [each for each in listing.get("letters", ()) if isinstance(each, dict)]
         return self._letters.render(
-            letters=letters, next=listing.get("next"), total=listing.get("total")
+            letters=listing["letters"], next=listing.get("next"), total=listing.get("total")
         )
 
     def replayed(self, told: Mapping[str, Any]) -> str:
         """Return what became of one letter."""
-        return self._replayed.render(replayed=told.get("replayed") or [])
+        return self._replayed.render(replayed=told["replayed"])
 
 
 def _first_shown(line: Line, row: str) -> str:

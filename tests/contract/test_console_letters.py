@@ -126,12 +126,25 @@ def test_token_is_in_no_log_line(scene: Scene) -> None:
     [
         (answer(200, b"<html>hello"), 502, "upstream_bad_answer"),
         (answer(200, "[1]"), 502, "upstream_bad_answer"),
+        (answer(200, {"items": []}), 502, "upstream_bad_answer"),
+        (answer(200, {"letters": 5}), 502, "upstream_bad_answer"),
+        (answer(200, {"letters": [{"number": 1}]}), 502, "upstream_bad_answer"),
         (answer(302, b"", {"Location": "http://127.0.0.1:9/"}), 502, "upstream_bad_answer"),
         (answer(500, b"x" * 100_000), 503, "upstream_unavailable"),
         (answer(503, {"reason": "overloaded", "detail": "y" * 9000}), 503, "overloaded"),
         (answer(200, b"x" * (5 * 2**20)), 502, "upstream_bad_answer"),
     ],
-    ids=["html", "list", "redirect", "large error", "long detail", "too large"],
+    ids=[
+        "html",
+        "list",
+        "another api",
+        "no list",
+        "no letter",
+        "redirect",
+        "large error",
+        "long detail",
+        "too large",
+    ],
 )
 def test_wrong_answer_of_the_api_is_a_short_error(
     tmp_path: Path, behave: object, status: int, reason: str
