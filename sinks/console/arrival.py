@@ -4,18 +4,19 @@ something else, which is shown as it is. Nothing that is a CloudEvent is refused
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from sinks.cloudevent import Event
 from sinks.console.document import document_of, one_line
-from sinks.console.line import MOST_MARKS, Arrival, Head, Key, Mark, Step
+from sinks.console.line import MOST_MARKS, NOBODY, Arrival, Head, Key, Mark, Step
 from sinks.envelope import ROUTED_TYPE
+from sinks.reasons import Outcome
 
 _CHANGES: Final = (
     "org.wikimedia.mediawiki.page.change.",
     "org.wikimedia.mediawiki.revision.create.",
 )
-_OUTCOMES: Final = frozenset(("replied", "relayed", "ignored", "rejected", "deferred"))
+_OUTCOMES: Final = frozenset(get_args(Outcome))
 
 
 def arrival_of(event: Event) -> Arrival:
@@ -89,7 +90,7 @@ def _marks(deliveries: Sequence[Any], cause: Key) -> tuple[tuple[Mark, ...], tup
         told = each if isinstance(each, dict) else {}
         delivered = _key(_texts(_member(told, "event")))
         trigger, row = one_line(told.get("trigger"), 64), one_line(told.get("row"), 64)
-        name = row or rows.get(delivered) or trigger or "no Trigger"
+        name = row or rows.get(delivered) or trigger or NOBODY
         known = marks.get(name, Mark(name, ()))
         reply = _member(told, "reply")
         attributes = _texts(_member(reply, "attributes"))

@@ -15,6 +15,8 @@ from sinks.console.document import Document, bytes_of
 # (wiki, id) of an event of ours; (source, id) of any other.
 Key = tuple[str, str]
 MOST_MARKS: Final = 64
+# What stands for a row where no Trigger takes the event.
+NOBODY: Final = "no Trigger"
 # What a row's deliveries come to: the first of these that one of them has.
 _TELLING: Final = ("deferred", "rejected", "relayed", "ignored", "replied")
 
@@ -143,7 +145,7 @@ def _better(known: Head, new: Head) -> Head:
 
 def _by_row(marks: Iterable[Mark]) -> tuple[Mark, ...]:
     """One mark a row, in the order of their names. Later ones win, but for those that tell less:
-    behind a Broker nobody says what became of a reply."""
+    behind a Broker nobody says what became of a reply, and `?trigger=` asks one Trigger alone."""
     found: dict[str, Mark] = {}
     for mark in marks:
         known = found.get(mark.row)
@@ -151,4 +153,6 @@ def _by_row(marks: Iterable[Mark]) -> tuple[Mark, ...]:
         full = known is None and len(found) >= MOST_MARKS
         if not full and not tells_less:
             found[mark.row] = mark
+    if len(found) > 1:
+        found.pop(NOBODY, None)
     return tuple(found[row] for row in sorted(found))

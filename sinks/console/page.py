@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from sinks.console.line import Line
+from sinks.console.line import NOBODY, Line
 from sinks.console.selection import Selection
 
 OUTCOMES: Final = ("relayed", "replied", "ignored", "deferred", "rejected")
@@ -67,6 +67,7 @@ class Pages:
             "tags": {name: each.tag for name, each in static.items()},
             "outcomes": OUTCOMES,
             "signs": SIGNS,
+            "nobody": NOBODY,
             "most_lines": most_lines,
             "letters_shown": letters,
         }

@@ -150,6 +150,18 @@ def test_report_of_another_attempt_replaces_what_it_repeats() -> None:
     assert outcomes(line) == {"a": "relayed", "b": "relayed"}
 
 
+@pytest.mark.parametrize("order", [1, -1], ids=["first", "last"])
+def test_trigger_that_was_asked_alone_and_takes_nothing_is_no_row(order: int) -> None:
+    """A feed for each Trigger sends one event to each; who does not take it adds nothing."""
+    nobody = delivery(None, "ignored", reason="no_trigger")
+    reports = [report([nobody]), report([delivery("a", "relayed", row="a")])]
+
+    (line,) = lines_of(board_of(*reports[::order]))
+
+    assert outcomes(line) == {"a": "relayed"}
+    assert outcomes(lines_of(board_of(report([nobody])))[0]) == {"no Trigger": "ignored"}
+
+
 def test_report_of_the_shim_is_read_as_it_is_written() -> None:
     """What the shim writes, the console reads."""
     cause, answer = change(), reply()
