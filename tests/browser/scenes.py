@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from sinks.local.processes import ROOT, Running
-from tests.factories import binary, page_change
+from tests.factories import SCORE_TYPE, binary, page_change, revision_score
 from tests.lone_sink import Client
 from tests.upstream import call
 
@@ -48,10 +48,19 @@ def send_samples(shim: Running) -> None:
         _post(shim, sample(path.stem))
 
 
-def deliver(console: Running, *titles: str) -> None:
-    """Page changes of these titles, as a Broker delivers them to the console itself."""
+def deliver(console: Running, *titles: str) -> list[str]:
+    """Page changes of these titles, as a Broker delivers them to the console itself; their ids."""
+    ids = [f"browser-{next(_IDS)}" for _ in titles]
     with Client(console.port) as client:
-        for title in titles:
+        for event_id, title in zip(ids, titles, strict=True):
             document = page_change(page={"page_title": title})
-            made = binary(document, id=f"browser-{next(_IDS)}", wikiid="enwiki")
+            made = binary(document, id=event_id, wikiid="enwiki")
             assert client.send("/", *made).status == 202
+    return ids
+
+
+def deliver_reply(console: Running, cause: str) -> None:
+    """A row's reply to the page change with this id."""
+    named = {"id": f"browser-{next(_IDS)}", "model": "drafttopic", "causationid": cause}
+    made = binary(revision_score(), **named, type=SCORE_TYPE, wikiid="enwiki")
+    assert call(console.port, "/", *made).status == 202

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from sinks.local.processes import Running, Server, gunicorn, listen, serving
 from tests import processes
 from tests.browser.conftest import Windows
-from tests.browser.scenes import deliver
+from tests.browser.scenes import deliver, deliver_reply
 
 APP = "sinks.console:create_app()"
 MOST = 200
@@ -85,6 +85,21 @@ def test_title_of_any_script_stays_in_its_place(
         direction = first.locator(".title").evaluate("each => getComputedStyle(each).direction")
         assert direction == ("rtl" if name in ("arabic", "hebrew") else "ltr")
         assert _overflow(page) == 0
+
+
+def test_lines_stay_newest_first_when_an_older_one_changes(
+    windows: Windows, console: Running
+) -> None:
+    """What was missed comes in the order of its last change, and is put where it belongs."""
+    with windows.open(console.url) as page:
+        page.get_by_role("button", name="Pause").click()
+        older, _ = deliver(console, "Older", "Newer")
+        deliver_reply(console, older)
+        page.get_by_role("button", name="Go on").click()
+
+        titles = page.locator(".line .title")
+        expect(titles.filter(has_text="Older")).to_be_visible()
+        assert titles.all_inner_texts()[:2] == ["Newer", "Older"]
 
 
 def test_flood_leaves_the_page_small_and_answering(windows: Windows, console: Running) -> None:

@@ -28,7 +28,7 @@ function put(html) {
   const known = document.getElementById(line.id);
   if (!known) {
     line.classList.add("new");
-    list.prepend(line);
+    list.insertBefore(line, firstOlder(Number(line.dataset.number)));
     arrived += 1;
     while (list.children.length > most) list.lastElementChild.remove();
     return;
@@ -36,6 +36,13 @@ function put(html) {
   // In place: whoever has the line open, or the focus on it, keeps both.
   known.querySelector("summary").replaceChildren(...line.querySelector("summary").childNodes);
   if (known.firstElementChild.open) open(known);
+}
+
+// The feed tells of changes: one of an older line may come after a newer line.
+function firstOlder(number) {
+  let line = list.firstElementChild;
+  while (line && Number(line.dataset.number) > number) line = line.nextElementSibling;
+  return line;
 }
 
 async function open(line) {
