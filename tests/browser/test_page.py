@@ -100,8 +100,8 @@ def test_filters_by_row_wiki_and_outcome(page: Page, pipeline: Pipeline) -> None
 
     page.locator("[name=wiki]").fill("")
     page.locator("[name=row]").select_option("reverted")
-    page.wait_for_url(re.compile(r"\?row=reverted$"))
     page.locator("[name=outcome]").select_option("relayed")
+    page.get_by_role("button", name="Filter").click()
     page.wait_for_url(re.compile(r"\?row=reverted&outcome=relayed$"))
     expect(page.locator("#state[data-kind=live]")).to_be_visible()
     marked = page.locator(".line", has=page.get_by_label("reverted relayed", exact=True))
@@ -113,6 +113,23 @@ def test_filters_by_row_wiki_and_outcome(page: Page, pipeline: Pipeline) -> None
     send(pipeline["http-shim"], later)
     expect(page.locator(".line").first).to_contain_text("Fits the filter")
     assert page.locator(".line").count() == marked.count()
+
+
+def test_filter_is_chosen_by_keyboard(page: Page, pipeline: Pipeline) -> None:
+    """Arrow keys pass options that are not meant: only the button takes the page elsewhere."""
+    document = sample("page_change_edit")
+    document["page"]["page_title"] = "Sent_while_choosing"
+    page.evaluate("window.same = true")
+
+    page.locator("[name=outcome]").focus()
+    page.keyboard.press("ArrowDown")
+    send(pipeline["http-shim"], document, "drafttopic")
+    expect(line(page, "Sent while choosing")).to_be_visible()
+
+    assert page.evaluate("window.same") is True
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"\?outcome=relayed$"))
 
 
 def test_dead_letter_is_shown_and_replayed_with_a_token(

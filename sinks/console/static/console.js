@@ -136,9 +136,6 @@ addEventListener("pageshow", (event) => {
   if (event.persisted && pause.getAttribute("aria-pressed") === "false") watch();
 });
 
-for (const each of document.querySelectorAll(".filters select")) {
-  each.addEventListener("change", () => each.form.requestSubmit());
-}
 document.querySelector(".filters").addEventListener("formdata", (event) => {
   for (const [name, value] of [...event.formData]) if (!value) event.formData.delete(name);
 });
