@@ -102,6 +102,25 @@ def test_lines_stay_newest_first_when_an_older_one_changes(
         assert titles.all_inner_texts()[:2] == ["Newer", "Older"]
 
 
+def test_hidden_page_keeps_no_connection(windows: Windows, console: Running) -> None:
+    """A browser has six connections for all its tabs: those that nobody sees leave them to others,
+    and have missed nothing when they are seen again."""
+    with windows.open(console.url) as page:
+        page.evaluate(HIDDEN, True)
+        deliver(console, "Sent while hidden")
+        page.evaluate("fetch('/').then((answer) => answer.text())")
+        assert page.get_by_text("Sent while hidden").count() == 0
+
+        page.evaluate(HIDDEN, False)
+        expect(page.get_by_text("Sent while hidden")).to_be_visible()
+
+
+HIDDEN = """(hidden) => {
+  Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
 def test_flood_leaves_the_page_small_and_answering(windows: Windows, console: Running) -> None:
     """Ten thousand page changes: the page holds as many lines as before, and still reacts."""
     with windows.open(console.url) as page:

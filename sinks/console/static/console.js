@@ -130,10 +130,10 @@ setInterval(() => {
   arrived = 0;
 }, 10000);
 
-// A page that is left keeps no connection; one that comes back out of the browser's memory has one.
-addEventListener("pagehide", unwatch);
-addEventListener("pageshow", (event) => {
-  if (event.persisted && pause.getAttribute("aria-pressed") === "false") watch();
+// A page that nobody sees keeps no connection: a browser has six for all of its tabs.
+document.addEventListener("visibilitychange", () => {
+  unwatch();
+  if (!document.hidden && pause.getAttribute("aria-pressed") === "false") watch();
 });
 
 document.querySelector(".filters").addEventListener("formdata", (event) => {
@@ -203,4 +203,4 @@ if (form) {
 document.documentElement.classList.add("scripted");
 pause.hidden = false;
 say("connecting", "lost");
-watch();
+if (!document.hidden) watch();
