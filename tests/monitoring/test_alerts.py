@@ -34,9 +34,12 @@ SPOILT: Final = [
     ("SinksEventLag", ">= 300", "> 300", "beyond the last bound"),
     ("SinksEventGatesAvoided", "min by", "max by", "one of two works"),
     ("SinksOverloaded", "for: 10m", "for: 1m", "short rush"),
-    ("SinksBug", "offset 1h", "# offset 1h", "single one"),
+    ("SinksBug", " offset 1h", "", "single one"),
+    ("SinksBug", "present_over_time(sinks_errors_total[1h]", "(sinks_errors_total", "not scraped"),
     ("SinksDeadLettersGrowing", "max by", "sum by", "counted once"),
     ("SinksLettersNotKept", "for: 5m", "for: 1m", "starts again"),
+    ("SinksLettersNotKept", " offset 10m", "", "all at once"),
+    ("SinksLettersDropped", " offset 1h", "", "room is made"),
     ("SinksLettersDropped", "cause='size'", "cause!=''", "somebody drops"),
 ]
 
