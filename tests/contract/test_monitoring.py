@@ -22,7 +22,7 @@ VALUES: Final = {
     "reason": {*get_args(Reason)},
     "stage": {*get_args(Stage)},
     "upstream": {*get_args(Stage)},
-    "sink": {*SETTINGS},
+    "sink": {*SETTINGS, "console"},
     "job": {*SETTINGS},
     "cause": {"age", "size", "command"},
     "alertstate": {"pending", "firing"},

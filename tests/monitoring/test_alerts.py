@@ -29,6 +29,8 @@ SPOILT: Final = [
     ("SinksDeferred", "> 10\n", "> 1\n", "little comes in"),
     ("SinksDeferred", "> 0.1\n", "> 0.01\n", "one in twenty"),
     ("SinksDeferred", "[5m]", "[20m]", "three minutes"),
+    ("SinksDeferred", "sink!='console'", "sink!=''", "console"),
+    ("SinksRejected", "sink!='console'", "sink!=''", "console"),
     ("SinksRejected", "> 10\n", "> 1\n", "single revisions"),
     ("SinksEventLag", "0.5,", "0.99,", "one slow event"),
     ("SinksEventLag", ">= 300", "> 300", "beyond the last bound"),
