@@ -16,7 +16,8 @@ from sinks.cli import main
 from sinks.local.processes import ROOT
 from sinks.reasons import Reason
 from tests.lone_sink import Client
-from tests.manifests import SETTINGS, of_kind
+from tests.manifest_components import extended, pod_makers
+from tests.manifests import SETTINGS, container_of, of_kind
 from tests.monitored import declared, monitored, rules
 from tests.processes import gunicorn
 
@@ -109,6 +110,9 @@ def test_page_names_only_reasons_metrics_sinks_and_objects_that_exist() -> None:
     pages = {each for each in quoted if re.fullmatch(r"[a-z-]+\.md", each)}
     assert not [each for each in pages if not (ROOT / "docs" / each).is_file()]
     assert of_kind(monitored(), "KafkaSource").keys() == {"page-change"}
+    served = pod_makers(extended("production", "knative-serving"))
+    containers = {container_of(each)["name"] for each in served.values()}
+    assert set(re.findall(r"`-c ([a-z-]+)`", PAGE)) == containers
 
 
 def test_commands_on_letters_have_the_options_that_are_used() -> None:
