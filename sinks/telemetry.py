@@ -170,7 +170,7 @@ class Telemetry:
         self._avoided.labels(self._sink, host).set(avoided)
 
     def dropped(self, cause: str, letters: int) -> None:
-        """Count dead letters that were dropped: by `age`, `size` or `command`."""
+        """Count dead letters dropped by `age`, `size` or `command`, or `discarded` on arrival."""
         self._dropped.labels(self._sink, cause).inc(letters)
 
     def pending(self, count: Callable[[], int | None]) -> None:
