@@ -35,6 +35,7 @@ SPOILT: Final = [
     ("SinksEventLag", "0.5,", "0.99,", "one slow event"),
     ("SinksEventLag", ">= 300", "> 300", "beyond the last bound"),
     ("SinksEventGatesAvoided", "min by", "max by", "one of two works"),
+    ("SinksEventGatesAvoided", "[10m])) > 0", "[10m])) >= 0", "nothing has come"),
     ("SinksOverloaded", "for: 10m", "for: 1m", "short rush"),
     ("SinksBug", " offset 1h", "", "single one"),
     ("SinksBug", "present_over_time(sinks_errors_total[1h]", "(sinks_errors_total", "not scraped"),
