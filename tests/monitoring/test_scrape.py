@@ -24,6 +24,7 @@ from tests.monitoring.prometheus import Prometheus, prometheus, promtool, quicke
 from tests.upstream import call
 
 EVENTS: Final = ROOT / "tests" / "data" / "events"
+SINKS: Final = (*SETTINGS, "console")
 # What rightly shows nothing here: it has no series before the first letter is dropped.
 EMPTY: Final = ("sinks_letters_dropped_total",)
 # Of a minute that is a second; Grafana takes at least four scrapes.
@@ -81,10 +82,10 @@ def traffic(port: int) -> Iterator[None]:
 def scene(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """Everything runs, and events have come for as long as the widest window of a panel is."""
     directory = tmp_path_factory.mktemp("monitoring")
-    sockets = parts.free_sockets(parts.PIPELINE)
+    sockets = parts.free_sockets()
     servers = parts.servers(sockets, directory / "eventgate")
     with all_serving(servers, sockets, directory / "logs") as running:
-        ports = {sink: running[sink].port for sink in SETTINGS}
+        ports = {sink: running[sink].port for sink in SINKS}
         rules = quickened(rule_file())
         with (
             traffic(ports["http-shim"]),
@@ -94,16 +95,16 @@ def scene(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def test_targets_are_up_and_their_format_is_taken(scene: Scene) -> None:
-    """All four sinks are scraped, and promtool has nothing against what they show."""
+    """All sinks are scraped, and promtool has nothing against what they show."""
     sums = scene.prometheus.wait(
-        lambda server: len(server.query("up == 1")) == len(SETTINGS) and server.get("targets")
+        lambda server: len(server.query("up == 1")) == len(SINKS) and server.get("targets")
     )
 
-    assert {each["labels"]["job"] for each in sums["activeTargets"]} == {*SETTINGS}
+    assert {each["labels"]["job"] for each in sums["activeTargets"]} == {*SINKS}
     assert {each["lastError"] for each in sums["activeTargets"]} == {""}
 
 
-@pytest.mark.parametrize("sink", SETTINGS)
+@pytest.mark.parametrize("sink", SINKS)
 def test_metrics_of_sink_pass_promtool(sink: str, scene: Scene, programs: Path) -> None:
     """Types, names and help are as Prometheus wants them."""
     shown = call(scene.running[sink].port, "/metrics", method="GET")
