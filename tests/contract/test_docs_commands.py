@@ -111,7 +111,8 @@ def test_every_block_is_run_by_somebody() -> None:
 def test_block_of_another_test_is_read_there(name: str, runner: str) -> None:
     """What is said to run a page's commands names the page; CI names README's as they are."""
     text = (ROOT / runner).read_text(encoding="utf-8")
-    page = name.split(": ")[0]
+    # In this file the table above is no reader of the block.
+    page = f'BLOCKS["{name}"]' if runner == HERE else name.split(": ")[0]
 
     assert page in text or all(
         each.split(" #")[0].strip() in text for each in BLOCKS[name].commands.splitlines()
