@@ -15,6 +15,7 @@ from sinks.summary import to_repeat
 
 # Nobody will ever take this event. All other 4xx are mistakes in how the shim is called.
 _REJECTED: Final = (400, 413, 415, 422)
+_TOO_LARGE: Final = 413  # which a proxy says too
 _REPEATED: Final = (408, 409, 425, 429)
 _SAID_CHARS: Final = 200
 
@@ -60,25 +61,25 @@ def judged(status: int, headers: Mapping[str, str], body: bytes) -> Done | Again
     """
     error = _error(body)
     reason, detail = str(error.get("reason", "")), _said(error, body)
-    if 200 <= status < 300:
-        outcome = headers.get("sinks-outcome", "relayed")
+    if 200 <= status < 300 and (outcome := headers.get("sinks-outcome")):
         return Done(outcome, headers.get("sinks-reason", ""), "", kept=True)
     if reason == "unknown_trigger":
         return Mistake(detail, reason)
-    if status in _REJECTED:
+    if status in _REJECTED and (reason or status == _TOO_LARGE):
         return Done("rejected", reason or f"status_{status}", detail, kept=False)
     if status >= 500 or status in _REPEATED:
         deferred = reason == "deliveries_deferred"
         triggers, rejected = to_repeat(str(error["detail"])) if deferred else ((), 0)
         said = f"the shim answers {status}: {detail}"
         return Again(said, triggers, rejected, headers.get("retry-after"))
+    # Whoever answers otherwise is no shim: what he takes, or refuses, is not to be passed over.
     advice = {
         401: "show a token that it knows: --token-file",
         403: "this client may not call it",
         404: "is this the URL of the shim?",
         405: "is this the URL of the shim?",
-    }.get(status, "it has to be the URL of the shim itself")
-    return Mistake(f"the shim answers {status}: {advice}")
+    }.get(status, "it has to be the URL of a shim")
+    return Mistake(f"SHIM answers {status}: {advice}")
 
 
 def _error(body: bytes) -> dict[str, Any]:

@@ -250,7 +250,8 @@ def test_feed_event_that_the_shim_keeps_as_dead_letter_is_acknowledged(runs: Run
         pytest.param((403, {}, {}), "this client may not call it", id="403"),
         pytest.param((404, {}, {}), "is this the URL of the shim?", id="404"),
         pytest.param((405, {}, {}), "is this the URL of the shim?", id="405"),
-        pytest.param((301, {}, {"Location": "/"}), "has to be the URL of the shim", id="301"),
+        pytest.param((301, {}, {"Location": "/"}), "has to be the URL of a shim", id="301"),
+        pytest.param((200, "<html>", {}), "has to be the URL of a shim", id="another_server"),
         pytest.param(
             (422, {"reason": "unknown_trigger", "detail": "there are: x"}, {}),
             "unknown_trigger: there are: x",

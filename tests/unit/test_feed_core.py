@@ -26,8 +26,9 @@ def error(reason: str, detail: str = "why") -> bytes:
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [
-        *[pytest.param(status, b"", Done, id=str(status)) for status in (200, 202, 204)],
-        *[pytest.param(status, b"", Done, id=str(status)) for status in (400, 413, 415, 422)],
+        *[pytest.param(s, error("invalid_event"), Done, id=str(s)) for s in (400, 413, 415, 422)],
+        pytest.param(413, b"<html>", Done, id="413 of a proxy"),
+        *[pytest.param(s, b"<html>", Mistake, id=f"{s} of another") for s in (200, 201, 400, 422)],
         *[pytest.param(status, b"", Again, id=str(status)) for status in (408, 409, 429)],
         *[pytest.param(status, b"<html>", Again, id=str(status)) for status in (500, 502, 503)],
         *[pytest.param(status, b"", Mistake, id=str(status)) for status in (301, 401, 404, 410)],
@@ -39,6 +40,14 @@ def error(reason: str, detail: str = "why") -> bytes:
 def test_judged_answer_ends_repeats_or_stops(status: int, body: bytes, kind: type) -> None:
     """Whatever comes, it is one of three."""
     assert isinstance(judged(status, {}, body), kind)
+
+
+@pytest.mark.parametrize("status", [200, 202])
+def test_judged_success_of_the_shim_is_the_end(status: int) -> None:
+    """The shim says what has become of each event; whoever does not is not the shim."""
+    headers = {"sinks-outcome": "ignored", "sinks-reason": "canary"}
+
+    assert judged(status, headers, b"") == Done("ignored", "canary", "", kept=True)
 
 
 def test_judged_deferral_names_the_triggers_to_repeat() -> None:
