@@ -37,12 +37,13 @@ class FileSource:
     def start(self, stored: Stored | None, tell: Callable[[str], None]) -> int:
         """Return the offset to go on at: the beginning, if the file is another one by now."""
         offset = (stored or {}).get("offset", 0)
-        if not isinstance(offset, int) or self.key is None:
+        if offset == 0 or self.key is None:
             return 0
-        if offset and self.stored(offset) != stored:
-            tell(f"{self.key} is not what it was, so it is read from its beginning")
-            return 0
-        return offset
+        size = os.fstat(self._file.fileno()).st_size
+        if isinstance(offset, int) and 0 < offset <= size and self.stored(offset) == stored:
+            return offset
+        tell(f"{self.key} is not what it was, so it is read from its beginning")
+        return 0
 
     def stored(self, position: int) -> Stored:
         """Return what is kept of a position."""

@@ -186,6 +186,20 @@ def test_feed_with_a_state_that_is_none_does_not_begin_anew(runs: Runs, text: st
     assert runs.state.read_text() == text
 
 
+@pytest.mark.parametrize("offset", ["-5", "1" + 30 * "0", "1e400", '"x"', "[]"])
+def test_feed_with_an_impossible_offset_begins_anew(runs: Runs, offset: str) -> None:
+    """A state that somebody has edited is no traceback."""
+    source = ndjson(runs.directory / "in.ndjson", range(2))
+    position = f'{{"offset": {offset}, "sha256": ""}}'
+    runs.state.parent.mkdir()
+    runs.state.write_text(f'{{"version": 1, "positions": {{"{source}": {{"*": {position}}}}}}}')
+    with Shim() as shim:
+        done = runs.run(source, shim.url)
+
+    assert (done.code, shim.numbers) == (0, [0, 1])
+    assert "is not what it was" in done.err
+
+
 def test_feed_whose_state_is_in_use_says_so(runs: Runs) -> None:
     """Two feeds would overwrite each other's positions."""
     with Stream(0, (sends(stay=True),)) as stream, Shim() as shim:
