@@ -65,6 +65,8 @@ def source_of(
 def client_of(token_file: str | None, ca_file: Path | None) -> HttpClient:
     """Return the client of the shim; the token is looked at now, and read anew for every event."""
     authorization(token_file)
+    if token_file is not None and not Path(token_file).is_file():
+        raise ended(f"--token-file: {token_file}: it has to be a file that can be read again")
     try:
         tls = ssl.create_default_context(cafile=ca_file) if ca_file else None
     except OSError as error:

@@ -153,6 +153,9 @@ def test_feed_from_a_file_without_line_ends_needs_little_memory(runs: Runs) -> N
             ("README.md", "http://x", "--token-file", "none"), "--token-file: none", id="token"
         ),
         pytest.param(
+            ("README.md", "http://x", "--token-file", "-"), "be read again", id="token_of_a_pipe"
+        ),
+        pytest.param(
             ("README.md", "http://x", "--ca-file", "README.md"), "be a PEM file", id="ca_file"
         ),
         pytest.param(
@@ -164,7 +167,7 @@ def test_feed_bad_input_is_one_clear_line(
     runs: Runs, arguments: tuple[str, ...], told: str
 ) -> None:
     """Nothing is sent, and nobody has to read a traceback."""
-    done = runs.run(*arguments)
+    done = runs.run(*arguments, stdin=b"token")
 
     assert (done.code, done.out) == (2, "")
     assert told in done.err.splitlines()[-1]
