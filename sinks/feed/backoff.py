@@ -10,7 +10,7 @@ from typing import Final
 FIRST_SECONDS: Final = 1.0
 MOST_SECONDS: Final = 60.0
 # Of what a server may ask for.
-_MOST_ASKED_SECONDS: Final = 3600.0
+MOST_ASKED_SECONDS: Final = 3600.0
 _SECONDS: Final = re.compile(r"\d{1,9}", re.ASCII)
 
 
@@ -33,9 +33,9 @@ def asked_seconds(retry_after: str | None, now: datetime) -> float:
     if retry_after is None:
         return 0.0
     if _SECONDS.fullmatch(retry_after):
-        return min(float(retry_after), _MOST_ASKED_SECONDS)
+        return min(float(retry_after), MOST_ASKED_SECONDS)
     try:
         seconds = (parsedate_to_datetime(retry_after) - now).total_seconds()
     except (ValueError, TypeError):  # no date, or one without a zone
         return 0.0
-    return min(max(seconds, 0.0), _MOST_ASKED_SECONDS)
+    return min(max(seconds, 0.0), MOST_ASKED_SECONDS)

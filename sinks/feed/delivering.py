@@ -80,9 +80,7 @@ class Delivering:
                 return Delivered(_with_rejected(verdict, rejected), attempts, seconds)
             rejected = max(rejected, verdict.rejected)
             only = only if trigger else verdict.triggers or only
-            if self.give_up_seconds is not None and seconds > self.give_up_seconds:
-                raise Undelivered(f"{verdict.detail}; for {seconds:.0f} s by now")
-            self._wait(verdict, attempts)
+            self._wait(verdict, attempts, seconds)
 
     def _sent(self, data: bytes, only: Sequence[str]) -> Done | Again | Mistake:
         query = f"?{urlencode([('trigger', name) for name in only])}" if only else ""
@@ -93,9 +91,13 @@ class Delivering:
             return Again(error.detail)
         return judged(response.status, response.headers, response.body)
 
-    def _wait(self, verdict: Again, attempts: int) -> None:
+    def _wait(self, verdict: Again, attempts: int, seconds: float) -> None:
         asked = asked_seconds(verdict.retry_after, datetime.now(UTC))
         delay = max(asked, delay_seconds(attempts, random.random()))  # noqa: S311
+        if self.give_up_seconds is not None:
+            if seconds > self.give_up_seconds:
+                raise Undelivered(f"{verdict.detail}; for {seconds:.0f} s by now")
+            delay = min(delay, self.give_up_seconds - seconds)
         self.deferred(f"{verdict.detail}; again in {delay:.1f} s")
         if self.wait(delay):
             raise Stopped

@@ -17,7 +17,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from sinks.contract.finding import one_line
-from sinks.feed.backoff import FIRST_SECONDS, asked_seconds, delay_seconds
+from sinks.feed.backoff import FIRST_SECONDS, MOST_ASKED_SECONDS, asked_seconds, delay_seconds
 from sinks.feed.item import Item
 from sinks.feed.position import Stored
 from sinks.feed.server_sent_events import EndlessEvent, EventReader, ServerSentEvent
@@ -114,11 +114,14 @@ class StreamSource:
             failures += 1
             failing_since = time.monotonic() if failures == 1 else failing_since
             if reader.retry_seconds is not None:
-                first = max(_LEAST_SECONDS, reader.retry_seconds)
-            limit = self._patience.give_up_seconds
-            if limit is not None and time.monotonic() - failing_since > limit:
-                raise GaveUp(f"{why}; nothing has come for {limit:g} s")
+                first = min(max(_LEAST_SECONDS, reader.retry_seconds), MOST_ASKED_SECONDS)
             delay = max(asked, delay_seconds(failures, random.random(), first))  # noqa: S311
+            limit = self._patience.give_up_seconds
+            if limit is not None:
+                left = limit - (time.monotonic() - failing_since)
+                if left < 0:
+                    raise GaveUp(f"{why}; nothing has come for {limit:g} s")
+                delay = min(delay, left)
             self._patience.tell(f"{why}; again in {delay:.1f} s")
             if self._patience.wait(delay):
                 return

@@ -142,6 +142,32 @@ def test_feed_whose_stream_is_gone_gives_up_if_asked_to(runs: Runs) -> None:
     assert "given up: http://127.0.0.1:1/s" in done.err
 
 
+@pytest.mark.parametrize(
+    "act",
+    [
+        pytest.param(answers(503, headers={"Retry-After": "600"}), id="retry_after"),
+        pytest.param(sends(before=b"retry: 600000\n\n"), id="retry"),
+    ],
+)
+def test_feed_gives_up_in_time_whatever_the_stream_wants(runs: Runs, act: Act) -> None:
+    """Who asks a reader to come back in ten minutes does not keep it for so long."""
+    with Stream(0, (act,)) as stream, Shim() as shim:
+        done = runs.run(stream.url, shim.url, "--give-up-after", "1")
+
+    assert done.code == 1
+    assert "given up: " in done.err
+
+
+def test_feed_gives_up_in_time_whatever_the_shim_wants(runs: Runs) -> None:
+    """The same of one event."""
+    later: Answer = (503, {}, {"Retry-After": "600"})
+    with Stream(1, (sends(stay=True),)) as stream, Shim(lambda *_: later) as shim:
+        done = runs.run(stream.url, shim.url, "--give-up-after", "1")
+
+    assert done.code == 1
+    assert "given up: the shim answers 503" in done.err
+
+
 def test_feed_event_that_is_too_large_is_told_and_passed_over(runs: Runs) -> None:
     """One giant does not end the feed, nor hide what comes behind it."""
     giant = b'id: [{"offset": 0}]\ndata: ' + b"x" * 5_000_000 + b"\n\n"
