@@ -67,9 +67,11 @@ def receive(subscriber: str, event: Event, here: Surroundings) -> Received:
         if service == "egress-sink" and parts.path in ("", "/"):
             publishable(event, here.publishing)
             return Received("relayed")
+        if service == "console" and parts.path in ("", "/"):
+            return Received("ignored", None, "the console shows it, and nothing follows")
     except SinkError as error:
         return Received(error.outcome, error.reason, error.detail)
-    if service in ("score-sink", "egress-sink"):
+    if service in ("score-sink", "egress-sink", "console"):
         return Received("deferred", "no_such_path", f"{service} has no path {parts.path or '/'}")
     return Received("relayed", foreign=True)
 

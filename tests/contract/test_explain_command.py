@@ -349,6 +349,20 @@ def test_explain_of_a_foreign_subscriber_ends_there(tmp_path: Path) -> None:
     )
 
 
+def test_explain_of_a_reply_that_only_the_console_takes_is_a_finding(tmp_path: Path) -> None:
+    """Its Trigger takes everything, so that no reply is without a taker; published is nothing."""
+    ref = {"apiVersion": "v1", "kind": "Service", "name": "console"}
+    watching = changed("console", subscriber={"ref": ref, "uri": "/"}, filters=[])
+    path = written(tmp_path / "a.yaml", DRAFTTOPIC, watching)
+
+    without_egress = run("page_change", "--triggers", path)
+    with_egress = run("page_change", "--triggers", path, "--triggers", TRIGGERS + "/egress.yaml")
+
+    assert (without_egress.exit_code, with_egress.exit_code) == (1, 0)
+    assert "drafttopic: replied; nothing is published\n" in without_egress.output
+    assert "console:    ignored: the console shows it, and nothing follows\n" in with_egress.output
+
+
 def test_explain_of_control_characters_shows_none(tmp_path: Path) -> None:
     """What YAML and events say must not move a terminal."""
     made = changed("\x1b[2Jname", filters=[{"exact": {"type": "\x1b]0;x\x07"}}])
