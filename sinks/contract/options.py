@@ -1,9 +1,11 @@
-"""What files that options name hold, or the end of the command with one clear line."""
+"""What the files hold that a command is given, or the end of it with one clear line."""
 
 from __future__ import annotations
 
 from typing import Final
 
+from sinks import event_samples, jsondata
+from sinks.contract.finding import one_line
 from sinks.contract.terminal import ended, opened
 
 _MAX_TOKEN_BYTES: Final = 8192
@@ -19,6 +21,25 @@ def read_bytes(option: str, name: str, size: int) -> bytes:
             return file.read(size)
     except OSError as error:
         raise ended(f"{option}: {name}: {error.strerror}") from None
+
+
+def event_bytes(name: str, most: int) -> bytes:
+    """Return what EVENT names: one of the samples, else a file; `-` is standard input.
+
+    most: bytes that a sink takes; with more the command ends.
+    """
+    samples = event_samples.names()
+    if name in samples:
+        return jsondata.dumps(event_samples.document(name))
+    try:
+        with opened(name) as file:
+            content = file.read(most + 1)
+    except OSError as error:
+        others = f"; there are the samples {', '.join(samples)}" if name != "-" else ""
+        raise ended(one_line(f"{name[:200]}: {error.strerror}{others}", 1000)) from None
+    if len(content) > most:
+        raise ended(one_line(f"{name}: it has more than {most} bytes: no sink takes it"))
+    return content
 
 
 def authorization(name: str | None) -> dict[str, str]:

@@ -13,7 +13,8 @@ import click
 
 from sinks import decision, event_samples, jsondata, publishing
 from sinks.contract.finding import one_line
-from sinks.contract.terminal import FINDINGS, OK, Terminal, ended, opened, quiet_ends
+from sinks.contract.options import event_bytes
+from sinks.contract.terminal import FINDINGS, OK, Terminal, ended, quiet_ends
 from sinks.environment import InvalidSettings
 from sinks.errors import MalformedEvent
 from sinks.explain.brokers import Explained, apart, explained, names_of
@@ -88,7 +89,7 @@ def explain_command(
     _check(name, directories, cluster)
     with quiet_ends():
         settings = _settings(environment, stream_names)
-        content = _content(name, settings.max_body_bytes)
+        content = event_bytes(name, settings.max_body_bytes)
         resources = _resources(directories, cluster, settings)
         _check_trigger(only, resources)
         document = _document(name, content)
@@ -121,22 +122,6 @@ def _settings(environment: str | None, stream_names: str | None) -> ExplainSetti
         return ExplainSettings.from_env({"ENVIRONMENT": environment, "STREAM_NAMES": stream_names})
     except InvalidSettings as error:
         raise ended(str(error)) from None
-
-
-def _content(name: str, most: int) -> bytes:
-    """Return what a file holds, or a sample of this name; raises click.ClickException."""
-    try:
-        with opened(name) as source:
-            content = source.read(most + 1)
-    except OSError as error:
-        if name in event_samples.names():
-            return jsondata.dumps(event_samples.document(name))
-        samples = f"; there are the samples {', '.join(event_samples.names())}"
-        problem = f"{error.strerror or 'cannot be read'}{samples if name != '-' else ''}"
-        raise ended(one_line(f"{name[:200]}: {problem}")) from None
-    if len(content) > most:
-        raise ended(one_line(f"{name}: it has more than MAX_BODY_BYTES, {most}: no sink takes it"))
-    return content
 
 
 def _document(name: str, content: bytes) -> Mapping[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ import click
 
 from sinks import event_samples
 from sinks.contract.finding import one_line
-from sinks.contract.options import authorization, read_bytes
+from sinks.contract.options import authorization, event_bytes
 from sinks.contract.probe.heard import HttpAnswer, Silence
 from sinks.contract.probe.run import advice
 from sinks.contract.probe.target import InvalidTarget, Target, target_of
@@ -92,7 +91,7 @@ def send_command(
     with quiet_ends():
         try:
             target = target_of(url, timeout, ca_file, elsewhere=True)
-            message = outgoing(_text(event), mode, _changes(changes))
+            message = outgoing(event_bytes(event, _MAX_EVENT_BYTES), mode, _changes(changes))
         except InvalidTarget as error:
             raise ended(str(error)) from None
         except SinkError as error:
@@ -110,18 +109,6 @@ def send_command(
                 f"{meant.fate}: {meant.told}; it is nested too deeply to be shown"
             ) from None
     sys.exit(OK if meant.good else FINDINGS)
-
-
-def _text(name: str) -> bytes:
-    if name in event_samples.names():
-        return json.dumps(event_samples.document(name)).encode()
-    if name != "-" and not os.path.exists(name):
-        known = ", ".join(event_samples.names())
-        raise ended(f"there is no file {one_line(name)}, and no such sample: these are {known}")
-    text = read_bytes("EVENT", name, _MAX_EVENT_BYTES + 1)
-    if len(text) > _MAX_EVENT_BYTES:
-        raise ended(f"{name} has more than 4 MiB, which is more than any sink takes")
-    return text
 
 
 def _changes(given: Sequence[str]) -> Mapping[str, str]:

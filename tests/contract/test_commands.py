@@ -20,7 +20,7 @@ PROBE = ("contract", "probe", "http://127.0.0.1:1", "--as", "score-sink")
         pytest.param(("explain", "-"), "-", id="explain"),
         pytest.param(("explain", "page_change", "--cluster-yaml", "-"), "-", id="explain-cluster"),
         pytest.param(("feed", "-", "http://127.0.0.1:1"), "-", id="feed"),
-        pytest.param(("send", "-", "http://127.0.0.1:1"), "EVENT: -", id="send"),
+        pytest.param(("send", "-", "http://127.0.0.1:1"), "-", id="send"),
         pytest.param((*PROBE, "--event", "-"), "--event: -", id="probe-event"),
         pytest.param((*PROBE, "--token-file", "-"), "--token-file: -", id="probe-token"),
     ],

@@ -381,7 +381,7 @@ UNREADABLE: Final = {
     "a number": (b"5", "it has to be one JSON object: one event"),
     "two documents": (b"{}\n{}\n", "not JSON"),
     "deep": (b"[" * 100_000, "not JSON"),
-    "too large": (b" " * (4 * 2**20 + 1), "it has more than MAX_BODY_BYTES, 4194304"),
+    "too large": (b" " * (4 * 2**20 + 1), "it has more than 4194304 bytes: no sink takes it"),
 }
 
 
@@ -405,7 +405,7 @@ def test_explain_of_what_is_no_event_says_so_in_one_line(
         pytest.param(["missing.json"], "No such file or directory; there are the", id="missing"),
         pytest.param(["tests"], "tests: Is a directory", id="a directory"),
         pytest.param(["x" * 5000], "File name too long", id="a text for a file"),
-        pytest.param(["/dev/zero"], "MAX_BODY_BYTES", id="no end"),
+        pytest.param(["/dev/zero"], "more than 4194304 bytes", id="no end"),
         pytest.param(
             ["page_change", "--triggers", "missing"], "missing: No such file", id="no triggers"
         ),

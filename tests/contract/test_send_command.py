@@ -162,11 +162,15 @@ def test_send_control_codes_of_a_sink_do_not_reach_the_terminal() -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        pytest.param(("nothing.json",), "there is no file nothing.json", id="missing_file"),
-        pytest.param(("sinks",), "EVENT: sinks: Is a directory", id="directory"),
+        pytest.param(
+            ("nothing.json",),
+            "nothing.json: No such file or directory; there are the",
+            id="missing_file",
+        ),
+        pytest.param(("sinks",), "sinks: Is a directory", id="directory"),
         pytest.param(("/bin/true",), "is not JSON", id="binary_rubbish"),
-        pytest.param(("/dev/zero",), "more than 4 MiB", id="endless_file"),
-        pytest.param(("x" * 5000,), "there is no file xxx", id="name_too_long"),
+        pytest.param(("/dev/zero",), "more than 4194304 bytes", id="endless_file"),
+        pytest.param(("x" * 5000,), "File name too long", id="name_too_long"),
         pytest.param(
             ("page_change", "--set", "datacontenttype=\u65e5"), "printable ASCII", id="type"
         ),
