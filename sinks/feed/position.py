@@ -37,12 +37,9 @@ class Positions:
         """Return where the feed goes on; None: it has never been there."""
         return self._kept.get(source, {}).get(trigger or _ALL)
 
-    def put(self, source: str, trigger: str | None, position: Stored | None) -> None:
-        """Let the feed go on from there; None: from its beginning."""
-        positions = self._kept.setdefault(source, {})
-        positions.pop(trigger or _ALL, None)
-        if position is not None:
-            positions[trigger or _ALL] = position
+    def put(self, source: str, trigger: str | None, position: Stored) -> None:
+        """Let the feed go on from there."""
+        self._kept.setdefault(source, {})[trigger or _ALL] = position
 
     def save(self) -> None:
         """Write the file if anything has changed. raises: InvalidState."""

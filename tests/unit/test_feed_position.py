@@ -25,16 +25,6 @@ def test_positions_are_kept_per_source_and_trigger(tmp_path: Path) -> None:
         assert positions.get("t", None) is None
 
 
-def test_position_can_be_forgotten(tmp_path: Path) -> None:
-    """And nothing else with it."""
-    with positions_in(tmp_path / "feed.json") as positions:
-        positions.put("s", None, {"offset": 1})
-        positions.put("s", "a", {"offset": 2})
-        positions.put("s", "a", None)
-
-        assert (positions.get("s", "a"), positions.get("s", None)) == (None, {"offset": 1})
-
-
 def test_state_that_has_not_changed_is_not_written_again(tmp_path: Path) -> None:
     """A feed without events does not wear out a disk."""
     path = tmp_path / "feed.json"
