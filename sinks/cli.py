@@ -9,6 +9,7 @@ from sinks.catalogue.command import streams
 from sinks.catalogue.wikis_command import wikis_command
 from sinks.compare.command import compare_command
 from sinks.contract.cli import contract
+from sinks.contract.terminal import fill_closed_ends
 from sinks.deadletters.command import deadletters
 from sinks.explain.command import explain_command
 from sinks.feed.command import feed_command
@@ -20,6 +21,7 @@ from sinks.trigger_lint.command import triggers
 @click.version_option(__version__, prog_name="sinks")
 def main() -> None:
     """Event sinks between MediaWiki, KServe and EventGate."""
+    fill_closed_ends()
 
 
 main.add_command(compare_command)

@@ -23,6 +23,20 @@ OK, FINDINGS, USAGE, INTERRUPTED = 0, 1, 2, 130
 _NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
+def fill_closed_ends() -> None:
+    """Let standard output and error lead nowhere where they are closed, as a service may start us.
+
+    Else the next file or connection would get their numbers, and with them what we say.
+    """
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            setattr(sys, name, os.fdopen(number, "w"))
+
+
 class Terminal:
     """Lines to `out`, progress to `err`.
 
