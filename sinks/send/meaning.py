@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from sinks import jsondata
 from sinks.cloudevent import NO_DATA, Event
+from sinks.contract.finding import one_line
 from sinks.contract.probe.answers import on_the_wire
 from sinks.contract.probe.heard import HttpAnswer
 from sinks.errors import RETRIED_4XX, MalformedEvent, SinkError
@@ -76,10 +77,10 @@ def _refused(answer: HttpAnswer) -> Fate:
 def _of_outcomes(body: bytes) -> Meaning:
     """What the shim says about a plain document; nobody else answers like that."""
     try:
-        found = Counter(each["outcome"] for each in jsondata.loads(body)["outcomes"])
+        found = Counter(str(each["outcome"]) for each in jsondata.loads(body)["outcomes"])
     except (MalformedEvent, KeyError, TypeError):
         return _meaning("outcomes", "but http-shim answers otherwise: is it the right URL?", False)
-    told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(found.items()))
+    told = one_line(", ".join(f"{count} {outcome}" for outcome, count in sorted(found.items())))
     return _meaning("outcomes", told, not any(found[each] for each in _BAD))
 
 

@@ -156,3 +156,14 @@ def test_meaning_of_an_answer(heard: HttpAnswer, plain: bool, fate: str, good: b
 
     assert (meant.fate, meant.good) == (fate, good)
     assert (meant.reply is not None) == (fate == "reply")
+
+
+@pytest.mark.parametrize("outcome", ["\x1b[2J", "x" * 100_000], ids=["control_code", "long"])
+def test_meaning_of_hostile_outcomes_is_one_short_line(outcome: str) -> None:
+    """What a server says in place of the shim neither paints a terminal nor ends in a traceback."""
+    outcomes = [{"outcome": None}, {"outcome": outcome}]
+
+    told = meaning(answer(200, {"outcomes": outcomes}, JSON), True).told
+
+    assert told.isprintable()
+    assert len(told) < 600
