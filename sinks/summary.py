@@ -15,8 +15,8 @@ from sinks.incoming import Incoming
 from sinks.reasons import IgnoredReason, Outcome, Reason
 from sinks.routing import Route
 
-_DEFERRED: Final = re.compile(r"(\d+) of \d+ Triggers deferred: ([^;]*)")
-_REJECTED: Final = re.compile(r"(\d+) (?:of \d+ Triggers )?rejected")
+_DEFERRED: Final = re.compile(r"\b(\d{1,9}) of \d+ Triggers deferred: ([^;]*)")
+_REJECTED: Final = re.compile(r"\b(\d{1,9}) (?:of \d+ Triggers )?rejected")
 _MOST_TELLING: Final[tuple[Outcome, ...]] = ("rejected", "relayed", "ignored")
 
 

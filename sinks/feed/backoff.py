@@ -36,6 +36,6 @@ def asked_seconds(retry_after: str | None, now: datetime) -> float:
         return min(float(retry_after), MOST_ASKED_SECONDS)
     try:
         seconds = (parsedate_to_datetime(retry_after) - now).total_seconds()
-    except (ValueError, TypeError):  # no date, or one without a zone
+    except (ValueError, TypeError, OverflowError):  # no date, or none with a zone, or in no year
         return 0.0
     return min(max(seconds, 0.0), MOST_ASKED_SECONDS)

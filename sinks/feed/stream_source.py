@@ -159,7 +159,8 @@ class StreamSource:
             said = f"{self.key}: it answers {status}"
             return _Broken(said, response.headers.get("Retry-After"))
         if status == 200:
-            return Refused(f"{self.key}: it answers {kind or 'nothing'}, not a text/event-stream")
+            told = one_line(kind) or "nothing"
+            return Refused(f"{self.key}: it answers {told}, not a text/event-stream")
         said = one_line(
             response.raw.read1(300, decode_content=True).decode("utf-8", "replace"), 200
         )

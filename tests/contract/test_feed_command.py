@@ -110,6 +110,9 @@ def test_feed_tells_the_stream_who_it_is(runs: Runs) -> None:
         pytest.param(
             answers(200, b"<html>", {"Content-Type": "text/html"}), "not a text/event-", id="html"
         ),
+        pytest.param(
+            answers(200, b"", {"Content-Type": "\x1b[2J"}), "answers \\x1b[2j, not", id="hostile"
+        ),
     ],
 )
 def test_feed_from_no_stream_ends_with_one_line(runs: Runs, act: Act, told: str) -> None:

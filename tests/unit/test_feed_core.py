@@ -35,6 +35,9 @@ def error(reason: str, detail: str = "why") -> bytes:
         pytest.param(422, error("unknown_trigger"), Mistake, id="unknown_trigger"),
         pytest.param(503, b'{"reason": [], "detail": 7}', Again, id="odd_json"),
         pytest.param(503, error("deliveries_deferred", "x"), Again, id="no_names"),
+        pytest.param(
+            503, error("deliveries_deferred", 5000 * "9" + " rejected"), Again, id="no_number"
+        ),
     ],
 )
 def test_judged_answer_ends_repeats_or_stops(status: int, body: bytes, kind: type) -> None:
@@ -98,6 +101,7 @@ def test_delay_grows_to_a_minute_and_varies() -> None:
         pytest.param("soon", 0, id="rubbish"),
         pytest.param("-1", 0, id="negative"),
         pytest.param("Mon, 23 Nov 2026 10:00:30", 0, id="no_zone"),
+        pytest.param("Mon, 23 Nov 2026 10:00:30 +" + 18 * "9", 0, id="no_such_zone"),
     ],
 )
 def test_retry_after_is_honoured(text: str | None, seconds: float) -> None:
