@@ -95,7 +95,8 @@ def send_command(
         except InvalidTarget as error:
             raise ended(str(error)) from None
         except SinkError as error:
-            plain = "; --mode plain sends a document as it is" if mode != "plain" else ""
+            helps = mode != "plain" and error.reason != "malformed_data"
+            plain = "; --mode plain sends a document as it is" if helps else ""
             raise ended(f"{event}: {error.detail}{plain}") from None
         more = {**message.headers, **authorization(token_file)}
         lowered = {name.lower(): value for name, value in more.items()}

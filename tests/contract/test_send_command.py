@@ -189,6 +189,19 @@ def test_send_bad_input_is_one_clear_line(arguments: tuple[str, ...], told: str)
     assert done.stdout == ""
 
 
+@pytest.mark.parametrize(("content", "helps"), [("{}", True), ("[]", False), ("rubbish", False)])
+def test_send_advises_plain_mode_only_where_it_helps(
+    tmp_path: Path, content: str, helps: bool
+) -> None:
+    """What is no JSON object is none in any mode."""
+    (tmp_path / "event.json").write_text(content)
+
+    done = send(tmp_path / "event.json", "http://127.0.0.1:1")
+
+    assert done.exit_code == 2
+    assert ("--mode plain sends" in done.stderr) is helps
+
+
 @pytest.mark.parametrize(
     ("url", "told"),
     [
