@@ -41,7 +41,7 @@ class Account:
     sent:          events that were begun; acknowledged and rejected are parts of it.
     ignored:       of the acknowledged, those that no row wanted.
     rejected:      what nobody can ever take, unreadable lines included.
-    filtered:   of other wikis.
+    filtered:      of other wikis.
     deferred:      answers after which an event had to be sent again.
     """
 

@@ -161,9 +161,8 @@ class StreamSource:
         if status == 200:
             told = one_line(kind) or "nothing"
             return Refused(f"{self.key}: it answers {told}, not a text/event-stream")
-        said = one_line(
-            response.raw.read1(300, decode_content=True).decode("utf-8", "replace"), 200
-        )
+        body = response.raw.read1(_SAID_BYTES, decode_content=True)
+        said = one_line(body.decode("utf-8", "replace"))
         advice = ""
         if status == 400 and resumed:
             advice = "; if the position is too old: --reset, with --since TIME"
