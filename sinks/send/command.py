@@ -28,7 +28,7 @@ from sinks.send.outgoing import Mode, Outgoing, outgoing
 
 _MAX_EVENT_BYTES: Final = 4 * 2**20
 _SHOWN_CHARS: Final = 4000
-_ATTRIBUTE: Final = re.compile(r"(?!specversion=)([a-z0-9]{1,64})=(.*)", re.DOTALL)
+_ATTRIBUTE: Final = re.compile(r"(?!(?:specversion|data)=)([a-z0-9]{1,64})=(.*)", re.DOTALL)
 _HEADER: Final = re.compile(
     r"(?!content-length|transfer-encoding)([!#$%&'*+.^_`|~0-9a-z-]+)\s*:\s*([\x20-\x7e]*)",
     re.IGNORECASE,
@@ -115,7 +115,8 @@ def send_command(
 def _changes(given: Sequence[str]) -> Mapping[str, str]:
     found = [_ATTRIBUTE.fullmatch(each) for each in given]
     if not all(found):
-        raise click.UsageError("--set wants NAME=VALUE; names are lower-case letters and digits")
+        names = "names are lower-case letters and digits, but not data or specversion"
+        raise click.UsageError(f"--set wants NAME=VALUE; {names}")
     return {each[1]: each[2] for each in found if each}
 
 

@@ -175,6 +175,7 @@ def test_send_control_codes_of_a_sink_do_not_reach_the_terminal() -> None:
             ("page_change", "--set", "datacontenttype=\u65e5"), "printable ASCII", id="type"
         ),
         pytest.param(("page_change", "--set", "A=b"), "--set wants NAME=VALUE", id="set"),
+        pytest.param(("page_change", "--set", "data=b"), "but not data", id="set_data"),
         pytest.param(("page_change", "--header", "a b"), "--header wants", id="header"),
         pytest.param(("page_change", "--header", "Content-Length: 1"), "framing", id="framing"),
         pytest.param(("page_change", "--token-file", "no"), "--token-file: no: No", id="token"),
