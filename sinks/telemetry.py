@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, partial
 from typing import Final, get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from sinks.errors import SinkError
+from sinks.histogram import Histogram
 from sinks.reasons import Outcome, Reason, Stage
 
 # A predictor takes from 150 ms to 4 s; the last bounds are the deadlines of score and egress.
@@ -130,7 +131,7 @@ class Telemetry:
             self._client_child(client, outcome).inc()
         self._handle.observe(seconds)
         if left is not None and outcome != "ignored":
-            self._left.observe(max(left, 0.0))
+            self._left.observe(left if left > 0 else 0.0)
         if lag is not None:
             self._lag.observe(lag)
         if error is not None:
@@ -191,8 +192,10 @@ class Telemetry:
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, ["sink", *labels], registry=self._registry)
 
-    def _histogram(self, name: str, text: str, buckets: Sequence[float], *labels: str) -> Histogram:
-        return Histogram(name, text, ["sink", *labels], buckets=buckets, registry=self._registry)
+    def _histogram(self, name: str, text: str, bounds: Sequence[float], *labels: str) -> Histogram:
+        histogram = Histogram(name, text, ["sink", *labels], bounds)
+        self._registry.register(histogram)
+        return histogram
 
     def _errors_of(self, stage: Stage, reason: Reason) -> Counter:
         return self._errors.labels(self._sink, stage, reason)
