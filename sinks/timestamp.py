@@ -50,24 +50,17 @@ _kept_utc_time = lru_cache(maxsize=1024)(_utc_time)
 
 
 def lag_seconds(text: str, now: float) -> float | None:
-    """Return how many seconds before `now` that was, 0 if it has still to come; None for what
-    `utc_time` refuses.
+    """Return how many seconds before `now` that was, 0 if it has still to come; None for a leap
+    second.
 
-    now: seconds since 1970.
+    text:  RFC 3339, as schemas want it.
+    now:   seconds since 1970.
     """
     try:
-        then = _kept_unix_seconds(text) if len(text) <= _MOST_CHARS_KEPT else _unix_seconds(text)
+        then = datetime.fromisoformat(text.upper())
     except ValueError:
         return None
-    return max(now - then, 0.0)
-
-
-def _unix_seconds(text: str) -> float:
-    utc = utc_time(text)
-    return datetime.fromisoformat(f"{utc[:16]}+00:00").timestamp() + float(utc[17:-1])
-
-
-_kept_unix_seconds = lru_cache(maxsize=1024)(_unix_seconds)
+    return max(now - then.timestamp(), 0.0)
 
 
 def age_seconds(utc: str, now: datetime) -> float:

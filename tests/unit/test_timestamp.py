@@ -174,7 +174,8 @@ def test_age_seconds_utc_time_gives_seconds_before_now(utc: str, expected: float
     [
         pytest.param("2026-09-23T10:00:00Z", 0.0, id="now"),
         pytest.param("2026-09-23T09:59:58.5Z", 1.5, id="fraction"),
-        pytest.param("2026-09-23t12:59:30.25+03:00", 29.75, id="offset"),
+        pytest.param("2026-09-23T12:59:30.25+03:00", 29.75, id="offset"),
+        pytest.param("2026-09-23t09:59:30.25z", 29.75, id="lower-case"),
         pytest.param("2026-09-22T10:00:00Z", 86_400.0, id="a-day"),
         pytest.param("2026-09-23T10:00:10Z", 0.0, id="future"),
         pytest.param("2026-09-23T09:59:59.5000000000000000000000000000000000Z", 0.5, id="long"),
@@ -187,6 +188,5 @@ def test_age_seconds_utc_time_gives_seconds_before_now(utc: str, expected: float
 def test_lag_seconds_is_never_negative_and_none_for_no_time(
     text: str, expected: float | None
 ) -> None:
-    """Any RFC 3339 text will do, and what is none says nothing, however often it comes."""
-    for _ in range(2):
-        assert lag_seconds(text, NOW.timestamp()) == pytest.approx(expected, abs=1e-6)
+    """Any RFC 3339 text will do, and what is none says nothing."""
+    assert lag_seconds(text, NOW.timestamp()) == pytest.approx(expected, abs=1e-6)
