@@ -55,11 +55,13 @@ def summed(incoming: Incoming, event: Event, routes: Sequence[Route]) -> Answer:
     outcome: Outcome = next(each for each in _MOST_TELLING if each in found)
     last = [delivery for delivery in deliveries if delivery.outcome == outcome][-1]
     outcomes = [_outcome(delivery) for delivery in deliveries]
+    reasons = {each.reason for each in deliveries if each.outcome == outcome}
+    relayed_now = outcome == "relayed" and reasons != {"already_relayed"}
     return Answer(
         outcome,
         None if outcome == "relayed" else last.reason,
         document=None if incoming.mode else {"ce_id": event.id, "outcomes": outcomes},
-        dt=event.get("time") if outcome == "relayed" else None,
+        dt=event.get("time") if relayed_now else None,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from sinks.cloudevent import Event
@@ -14,6 +16,7 @@ from sinks.summary import summed, to_repeat
 
 EVENT = Event({"id": "e", "source": "/s", "type": "t"}, {})
 PLAIN = Incoming("e", {}, None, {})
+TIME = "2026-09-23T10:00:00Z"
 
 
 def routes(outcome: Outcome, reason: Reason | None, names: list[str]) -> list[Route]:
@@ -52,6 +55,26 @@ def test_summed_rejected_behind_a_trigger_names_the_trigger_that_got_the_event()
 
     with pytest.raises(Rejected, match=r"1 of 1 .* drafttopic \(rejected_by_eventgate\)"):
         summed(PLAIN, EVENT, [Route("drafttopic", chain)])
+
+
+@pytest.mark.parametrize(
+    ("reasons", "dt"),
+    [
+        pytest.param((None,), TIME, id="now"),
+        pytest.param(("already_relayed", None), TIME, id="one-of-them-now"),
+        pytest.param(("already_relayed", "already_relayed"), None, id="before"),
+    ],
+)
+def test_summed_relayed_has_a_time_if_any_of_it_was_relayed_now(
+    reasons: Sequence[Reason | None], dt: str | None
+) -> None:
+    """An event that comes again and was published before is late for nobody but its sender."""
+    change = Event({**EVENT.attributes, "time": TIME}, {})
+    routed = [route for each in reasons for route in routes("relayed", each, ["egress"])]
+
+    answer = summed(PLAIN, change, routed)
+
+    assert (answer.outcome, answer.dt) == ("relayed", dt)
 
 
 def test_summed_reply_that_nobody_takes_is_ignored() -> None:
