@@ -154,7 +154,7 @@ def tracer_of(sink: str, settings: SinkSettings, telemetry: Telemetry) -> OpenTe
         ),
         meter_provider=meters,
     )
-    http = http_client("collector", settings, telemetry, read_timeout_seconds=TIMEOUT_SECONDS)
+    http = http_client("collector", settings, telemetry)
     exporter = Otlp(http, settings.otel_exporter_otlp_endpoint)
     waiting = BatchSpanProcessor(
         exporter,

@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from sinks import log
 from sinks.deadline import Deadline
-from sinks.errors import SinkError
+from sinks.errors import SinkError, let_go
 from sinks.http_client import HttpClient
 
 # Also the most that a stop takes longer for a collector that hangs.
@@ -47,6 +47,7 @@ class Otlp(SpanExporter):
             status = self._http.post(self._url, body, _HEADERS, end).status
             problem = "" if 200 <= status < 300 else f"it answered {status}"
         except SinkError as error:
+            let_go(error)
             problem = error.detail
         if not problem:
             return SpanExportResult.SUCCESS
@@ -61,10 +62,6 @@ class Otlp(SpanExporter):
     def shutdown(self) -> None:
         """Close the connection."""
         self._http.close()
-
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Nothing waits here."""
-        return True
 
     def _tell(self, problem: str) -> None:
         """At once, and then seldom: never for each batch."""
