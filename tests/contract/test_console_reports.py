@@ -126,6 +126,16 @@ def test_shim_with_a_hanging_console_stops_as_quickly(tmp_path: Path) -> None:
     assert time.monotonic() - begun < 8  # the console would hang for 30
 
 
+def test_without_the_setting_nothing_is_made(tmp_path: Path) -> None:
+    """Nobody is called, and nobody waits to call."""
+    with shim(tmp_path, answer(202), "") as running:
+        assert send(running.port).status == 200
+        shown = call(running.port, "/metrics", method="GET", body=None).body
+
+    assert b'upstream="subscriber"' in shown
+    assert b'upstream="console"' not in shown
+
+
 def test_pipeline_shows_what_a_row_replied_and_what_became_of_it(tmp_path: Path) -> None:
     """Shim, score, egress and console as they are deployed: one line, relayed."""
     with gunicorn("sinks.console:create_app()", {}, tmp_path) as console:
