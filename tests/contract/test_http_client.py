@@ -466,6 +466,11 @@ def tls_connection_is_reused() -> None:
 REUSE = {"idle_connection": idle_connection, "tls_connection": tls_connection_is_reused}
 
 
+# Of some 70 while a stage hangs; without gevent none. A machine that has no time for the whole
+# process lets none pass either, but not every time.
+ENOUGH_TICKS, TRIES = 5, 3
+
+
 def under_gevent() -> None:
     """Run all stages and print, for each, its traceback and how often a greenlet ran meanwhile."""
     import gevent
@@ -482,11 +487,14 @@ def under_gevent() -> None:
 
     gevent.spawn(tick)
     for name, check in (STAGES | REUSE).items():
-        before, problem = ticks, ""
-        try:
-            check()
-        except BaseException:
-            problem = traceback.format_exc()
+        for _ in range(TRIES):
+            before, problem = ticks, ""
+            try:
+                check()
+            except BaseException:
+                problem = traceback.format_exc()
+            if problem or name in REUSE or ticks - before >= ENOUGH_TICKS:
+                break
         print(json.dumps([name, problem, ticks - before]), flush=True)
 
 
@@ -1308,7 +1316,7 @@ def test_deadline_stage_hangs_under_gevent_others_go_on(
     problem, ticks = results[stage]
 
     assert problem == ""
-    assert ticks >= 5  # of some 70; without gevent none
+    assert ticks >= ENOUGH_TICKS
 
 
 @pytest.mark.parametrize("case", REUSE)

@@ -25,7 +25,7 @@ from tests.e2e.waiting import until
 ROW: Final = "reverted"
 WIKI: Final = "iswiki"
 # The sample predictor takes 3 s for it.
-SLOW: Final = 8030
+SLOW: Final = 8060
 
 
 @pytest.fixture(scope="module")
