@@ -20,7 +20,6 @@ from sinks.http_message import HttpResponse
 from sinks.letters import Letters
 from sinks.replay_parts import if_possible
 from sinks.responses import bug, document, failed
-from sinks.server_settings import STOPPING
 from sinks.telemetry import Telemetry
 from sinks.wsgi_request import Environ, arguments_of, deadline_of, path_of
 
@@ -39,10 +38,6 @@ def add_api(
     raises: InvalidTrigger. Without SERVICE_URLS nothing can be replayed, and the answer says so.
     """
 
-    def stopping() -> bool:
-        asked = app.config.get(STOPPING)
-        return bool(asked and asked())
-
     def answered(environ: Environ, work: Work, segment: str) -> HttpResponse:
         def worked() -> dict[str, Any]:
             deadline = deadline_of(environ, settings.event_deadline_seconds)
@@ -59,7 +54,7 @@ def add_api(
     def post(rule: str, work: Work) -> None:
         app.add_event_rule(rule, lambda environ, segment: answered(environ, work, segment))
 
-    calls = Calls(letters, if_possible(settings, letters, telemetry), stopping)
+    calls = Calls(letters, if_possible(settings, letters, telemetry), app.is_stopping)
     get("/letters", calls.list)
     get("/letters/<number>", calls.show)
     post("/letters/replay", calls.replay)

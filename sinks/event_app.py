@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from flask import Flask, Response, request
 
 from sinks.http_message import HttpResponse
+from sinks.server_settings import STOPPING
 from sinks.wsgi_request import Environ
 
 if TYPE_CHECKING:
@@ -32,6 +33,11 @@ class EventApp(Flask):
         self.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # its 200 is no event and no error
         self._paths: dict[str, View] = {}
         self._folders: dict[str, View] = {}
+
+    def is_stopping(self) -> bool:
+        """Return whether the server has been told to stop; never where it does not say."""
+        asked = self.config.get(STOPPING)
+        return bool(asked and asked())
 
     def add_event_rule(self, rule: str, view: View) -> None:
         """Let the view answer POSTs to `rule`, which may end in one `<argument>`."""

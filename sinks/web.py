@@ -26,7 +26,6 @@ from sinks.errors import SinkError, let_go
 from sinks.event_app import EventApp, response_of
 from sinks.http_message import HttpResponse
 from sinks.responses import answered, bug, error_of, failed
-from sinks.server_settings import STOPPING
 from sinks.settings import SinkSettings, shown
 from sinks.telemetry import Telemetry
 from sinks.timestamp import lag_seconds
@@ -52,7 +51,7 @@ class Sink:
         """Return an app with `/healthz`, `/readyz`, `/metrics` and JSON errors."""
         app = EventApp(f"sinks.{self.name}")
         app.add_url_rule("/healthz", "healthz", lambda: {"status": "ok"})
-        app.add_url_rule("/readyz", "readyz", _ready)
+        app.add_url_rule("/readyz", "readyz", lambda: _ready(app))
         app.add_url_rule("/metrics", "metrics", self._metrics)
         app.register_error_handler(HTTPException, self._http_error)
         log.write(logging.INFO, "starting", {"sink": self.name, "settings": shown(self._settings)})
@@ -183,7 +182,6 @@ def _tracer(name: str, settings: SinkSettings, telemetry: Telemetry) -> Tracer |
     return tracer_of(name, settings, telemetry)
 
 
-def _ready() -> tuple[dict[str, str], int]:
+def _ready(app: EventApp) -> tuple[dict[str, str], int]:
     """Settings and Triggers are loaded once there is an app, so only stopping is left to ask."""
-    stopping = current_app.config.get(STOPPING)
-    return ({"status": "stopping"}, 503) if stopping and stopping() else ({"status": "ready"}, 200)
+    return ({"status": "stopping"}, 503) if app.is_stopping() else ({"status": "ready"}, 200)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
 
 from flask import Flask, Response, request
 
@@ -23,7 +22,7 @@ from sinks.envelope import Trace
 from sinks.environment import or_exit
 from sinks.event_app import EventApp
 from sinks.http_message import HttpResponse
-from sinks.server_settings import HAS_PAGES, STOPPING
+from sinks.server_settings import HAS_PAGES
 from sinks.web import Sink, decode_event
 from sinks.wsgi_request import Environ, arguments_of
 
@@ -56,15 +55,15 @@ def create_app(settings: ConsoleSettings | None = None) -> Flask:
     app.add_event_rule("/", events)
     app.add_url_rule("/static/<name>", "static", file, methods=["GET"])
     app.after_request(_guarded)
-    _add_pages(app, board, pages, _stopping(app))
+    _add_pages(app, board, pages)
     if settings.deadletter_api_url:
         add_letters(app, settings, pages, sink.telemetry)
     return app
 
 
-def _add_pages(app: EventApp, board: Board, pages: Pages, stopping: Callable[[], bool]) -> None:
+def _add_pages(app: EventApp, board: Board, pages: Pages) -> None:
     position = Position(uuid.uuid4().hex[:12])
-    watchers = Watchers(stopping)
+    watchers = Watchers(app.is_stopping)
 
     def index() -> str:
         selection = Selection.of(arguments_of(request.environ))
@@ -88,21 +87,13 @@ def _add_pages(app: EventApp, board: Board, pages: Pages, stopping: Callable[[],
             return answer
         selection = Selection.of(arguments_of(request.environ))
         last_seen = request.headers.get("Last-Event-ID") or request.args.get("after", "")
-        feed = messages(board, selection, position, last_seen, pages.line, stopping)
+        feed = messages(board, selection, position, last_seen, pages.line, app.is_stopping)
         answer = Response(watchers.written(ticket, feed), content_type="text/event-stream")
         answer.call_on_close(lambda: watchers.leave(ticket))
         return answer
 
     for rule, view in (("/", index), ("/events/<number>", opened), ("/live", live)):
         app.add_url_rule(rule, f"page {rule}", view, methods=["GET"])
-
-
-def _stopping(app: Flask) -> Callable[[], bool]:
-    def stopping() -> bool:
-        asked = app.config.get(STOPPING)
-        return bool(asked and asked())
-
-    return stopping
 
 
 def _guarded(response: Response) -> Response:
