@@ -13,9 +13,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sinks.console.line import NOBODY, Line
 from sinks.console.selection import Selection
 
-OUTCOMES: Final = ("relayed", "replied", "ignored", "deferred", "rejected")
-# For those who do not tell colours apart: each outcome has a sign too.
+# In the order in which they are told; for who does not tell colours apart, each has a sign too.
 SIGNS: Final = {"relayed": "✓", "replied": "↩", "ignored": "–", "deferred": "…", "rejected": "✕"}
+OUTCOMES: Final = tuple(SIGNS)
 # Nothing inline, nothing from elsewhere; and no other page may frame this one.
 HEADERS: Final[Mapping[str, str]] = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self';"
