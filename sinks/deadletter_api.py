@@ -13,14 +13,13 @@ from sinks import log
 from sinks.callers import Callers
 from sinks.deadletter_calls import Call, Calls
 from sinks.deadletter_settings import DeadletterSettings
-from sinks.delivery_log import log_failure
-from sinks.errors import SinkError, let_go
 from sinks.event_app import EventApp, response_of
 from sinks.http_message import HttpResponse
 from sinks.letters import Letters
 from sinks.replay_parts import if_possible
-from sinks.responses import bug, document, failed
+from sinks.responses import document
 from sinks.telemetry import Telemetry
+from sinks.web import failed_call
 from sinks.wsgi_request import Environ, arguments_of, deadline_of, path_of
 
 Work = Callable[[Call], dict[str, Any]]
@@ -73,11 +72,7 @@ def _answered(
             log.write(logging.INFO, "letters", {**known, "detail": _changed(told)})
         return document(told)
     except Exception as raised:
-        error = raised if isinstance(raised, SinkError) else bug(raised)
-        telemetry.failed(error)
-        log_failure(error, known, raised if error is not raised else None)
-        let_go(raised)
-        return failed(error, None)
+        return failed_call(raised, known, telemetry)
 
 
 def _changed(told: Mapping[str, Any]) -> str:

@@ -10,12 +10,11 @@ from flask import Response, request
 from sinks.console.letters_proxy import LettersProxy, Refused, check_own_page
 from sinks.console.page import Pages
 from sinks.console_settings import ConsoleSettings
-from sinks.delivery_log import log_failure
-from sinks.errors import SinkError, let_go
 from sinks.event_app import EventApp, response_of
-from sinks.responses import bug, document, failed
+from sinks.responses import document
 from sinks.telemetry import Telemetry
 from sinks.upstreams import http_client
+from sinks.web import failed_call
 from sinks.wsgi_request import path_of
 
 
@@ -36,12 +35,8 @@ def add_letters(
             told = document({"reason": refused.reason, "detail": refused.detail})
             return response_of(told._replace(status=refused.status))
         except Exception as raised:
-            error = raised if isinstance(raised, SinkError) else bug(raised)
-            telemetry.failed(error)
             known = {"sink": "console", "path": path_of(request.environ)}
-            log_failure(error, known, raised if error is not raised else None)
-            let_go(raised)
-            return response_of(failed(error, None))
+            return response_of(failed_call(raised, known, telemetry))
 
     def listed() -> Response:
         pending, after = request.args.get("pending") != "false", request.args.get("after", "")
