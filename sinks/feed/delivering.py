@@ -50,6 +50,8 @@ class Delivering:
     answer_seconds:   for one answer.
     give_up_seconds:  for one event; None: for ever.
     wait:             waits so long; true if the feed has to stop.
+    is_known:         whether the shim has answered for an event before: what it says of the command
+                      then is its own trouble, as in a rollout, and passes.
     deferred:         called with a line for people, whenever an event has to be sent again.
     """
 
@@ -58,6 +60,7 @@ class Delivering:
     answer_seconds: float
     give_up_seconds: float | None
     wait: Callable[[float], bool]
+    is_known: Callable[[], bool]
     deferred: Callable[[str], None]
 
     def deliver(self, data: bytes, trigger: str | None) -> Delivered:
@@ -73,6 +76,8 @@ class Delivering:
             verdict = self._sent(data, only)
             if isinstance(verdict, Mistake) and verdict.reason and not trigger and only:
                 verdict, only = Again("the shim has other Triggers now"), ()
+            if isinstance(verdict, Mistake) and not verdict.reason and self.is_known():
+                verdict = Again(verdict.detail)
             if isinstance(verdict, Mistake):
                 raise WrongShim(verdict.detail)
             seconds = time.monotonic() - begun

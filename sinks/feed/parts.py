@@ -133,6 +133,7 @@ def deliverings_of(
             answer_seconds=_ANSWER_SECONDS,
             give_up_seconds=give_up_seconds,
             wait=stopped.wait,
+            is_known=feed.account.is_known,
             deferred=partial(deferred, feed.account),
         )
         for feed in feeds

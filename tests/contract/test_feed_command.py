@@ -300,6 +300,20 @@ def test_feed_to_a_shim_that_is_called_wrongly_ends(
     assert runs.offset(stream, "typo") == -1
 
 
+def test_feed_through_a_rollout_of_the_shim_goes_on(runs: Runs) -> None:
+    """Whoever stands in for a shim that has answered before, does not end the feed."""
+    meanwhile: Answer = (404, "<html>", {})
+
+    def script(number: int, _: tuple[str, ...], attempt: int) -> Answer:
+        return meanwhile if number == 1 and attempt == 1 else GOOD
+
+    with Stream(2, (sends(),)) as stream, Shim(script) as shim:
+        done = runs.run(stream.url, shim.url, "--limit", "2", "--concurrency", "1")
+
+    assert (done.code, shim.numbers, len(shim.asked)) == (0, [0, 1], 3), done
+    assert "SHIM answers 404: is this the URL of the shim?; again in" in done.err
+
+
 def test_feed_to_a_dead_shim_keeps_the_position(runs: Runs) -> None:
     """It is told, and tried again until the end that somebody wants."""
     with Stream(5, (sends(stay=True),)) as stream:
