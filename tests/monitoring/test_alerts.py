@@ -26,6 +26,7 @@ SPOILT: Final = [
     ("SinksDown", "for: 5m", "for: 1m", "all start again"),
     ("SinksDown", "max by", "min by", "one Pod of two"),
     ("SinksDown", "relayed|deferred", "relayed|ignored", "scaled to none"),
+    ("SinksDown", "deferred'}[5m]", "deferred'}[10m]", "after a rush"),
     ("SinksDeferred", "> 10\n", "> 1\n", "little comes in"),
     ("SinksDeferred", "> 0.1\n", "> 0.01\n", "one in twenty"),
     ("SinksDeferred", "[5m]", "[20m]", "three minutes"),
