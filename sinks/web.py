@@ -151,12 +151,15 @@ class Sink:
             log.write(logging.DEBUG, result.outcome, fields)
 
     def _http_error(self, raised: HTTPException) -> Response:
-        """A path or method that is none of ours: answered, logged and counted like an event's."""
+        """A path or method that is none of ours: answered, logged, and counted as what it was."""
         rules = (
             rule for rule in current_app.url_map.iter_rules() if "POST" in (rule.methods or ())
         )
         error = error_of(raised, ", ".join(rule.rule for rule in rules))
-        self.telemetry.count(error.outcome, 0.0, error)
+        if current_request.method == "POST":
+            self.telemetry.count(error.outcome, 0.0, error)
+        else:  # whoever looks around sends no event
+            self.telemetry.failed(error)
         self._log(error, {"path": current_request.path})
         response = response_of(failed(error, None))
         for name, value in raised.get_headers():

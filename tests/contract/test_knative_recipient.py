@@ -417,6 +417,7 @@ def test_metrics_count_exactly_what_was_sent(score: Recipient) -> None:
     for _ in range(2):
         score.deliver({**headers, "Event-Timeout-Ms": "0"}, body)
     call(score.port, "/nowhere", headers, body)
+    call(score.port, "/favicon.ico", method="GET")  # no event, whoever asks
     call(score.port, "/healthz", method="GET")
 
     assert grown(counts(score, "sinks_events_total", "outcome"), events) == {
@@ -428,7 +429,7 @@ def test_metrics_count_exactly_what_was_sent(score: Recipient) -> None:
     assert grown(counts(score, "sinks_errors_total", "reason"), errors) == {
         "malformed_data": 3,
         "deadline": 2,
-        "no_such_path": 1,
+        "no_such_path": 2,
     }
 
 
