@@ -23,6 +23,7 @@ from sinks.routing import Route
 MOST_REPORTS: Final = 1000
 MOST_BYTES: Final = 16 * 2**20
 POST_SECONDS: Final = 2.0
+_TOO_LARGE: Final = 413
 
 
 class Reporting:
@@ -86,6 +87,9 @@ class Reporting:
         except Exception as raised:  # nobody would start the thread again
             log.write(logging.ERROR, "bug", {"sink": "http-shim", "stage": "console"}, raised)
             return f"an error of ours ({type(raised).__name__})"
+        if status == _TOO_LARGE:  # for this one alone: it is not lost
+            self._dropped()
+            return ""
         return "" if 200 <= status < 300 else f"it answered {status}"
 
     def _told(self, problem: str) -> None:

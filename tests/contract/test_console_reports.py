@@ -101,6 +101,17 @@ def test_delivery_is_as_quick_beside_any_console(tmp_path: Path, console: Behave
     assert len(lines) == 1
 
 
+def test_report_that_the_console_finds_too_large_is_counted_and_no_loss_of_it(
+    tmp_path: Path,
+) -> None:
+    """The next one is taken, so nobody has to look for a console that is away."""
+    with Upstream(answer(413)) as console, shim(tmp_path, answer(202), console.url) as running:
+        assert send(running.port).status == 200
+        wait_until(lambda: dropped(running) == 1, "the report is counted", 10)
+
+        assert "console lost" not in running.log
+
+
 def test_reports_over_their_bytes_are_dropped_and_counted(tmp_path: Path) -> None:
     """What waits for a hanging console is bounded, whatever the size of the events."""
     with Upstream(hang) as console, shim(tmp_path, answer(202), console.url) as running:
