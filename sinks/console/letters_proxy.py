@@ -5,10 +5,11 @@ The token is passed on and forgotten: it is in no URL, no cookie and no log line
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping, Set
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from sinks import jsondata
 from sinks.deadline import Deadline
@@ -68,10 +69,30 @@ class LettersProxy:
 
 
 def check_own_page(environ: Environ) -> None:
-    """raises: Forbidden unless the page itself asks, as far as a browser can tell."""
+    """raises: Forbidden unless the page itself asks, as far as a browser can tell.
+
+    To a browser a site whose name is made to lead to this machine (DNS rebinding) is the page
+    itself. It has no token; so who has none has to come by a name that no site can have.
+    """
     site = environ.get("HTTP_SEC_FETCH_SITE", "same-origin")
     if OWN_HEADER not in environ or site != "same-origin":
         raise Forbidden("forbidden", "only the console's own page may ask: open it, try there")
+    if not _authorization(environ) and not _is_local(environ.get("HTTP_HOST", "")):
+        raise Forbidden(
+            "forbidden", "without a token only as localhost or by an IP address: open it there"
+        )
+
+
+def _is_local(host: str) -> bool:
+    """Whether it is an address, or a name that is in no public DNS."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        if "." not in name and ":" not in name:
+            return True
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _number(text: str) -> str:

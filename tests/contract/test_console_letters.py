@@ -18,6 +18,7 @@ TOKEN = "a-token-of-the-tests"  # noqa: S105
 # What the filters of the shipped Trigger want.
 CHANGE = {"pagechangekind": "edit", "stream": "mediawiki.page_change.v1", "namespaceid": "0"}
 OWN = {"Sinks-Console": "1", "Authorization": f"Bearer {TOKEN}"}
+UNKNOWN = {"Authorization": "Bearer another-token-of-16"}
 
 
 @dataclass(frozen=True)
@@ -68,14 +69,32 @@ def test_letters_are_listed_with_the_token(scene: Scene) -> None:
     ("headers", "status", "reason"),
     [
         ({"Sinks-Console": "1"}, 401, "unauthenticated"),
-        ({**OWN, "Authorization": "Bearer another-token-of-16"}, 401, "unauthenticated"),
+        ({**OWN, **UNKNOWN}, 401, "unauthenticated"),
         ({"Authorization": f"Bearer {TOKEN}"}, 403, "forbidden"),
         ({**OWN, "Sec-Fetch-Site": "cross-site"}, 403, "forbidden"),
         ({**OWN, "Sec-Fetch-Site": "same-site"}, 403, "forbidden"),
         ({**OWN, "Sec-Fetch-Site": "none"}, 403, "forbidden"),
         ({**OWN, "Authorization": "Basic x"}, 401, "unauthenticated"),
+        ({"Sinks-Console": "1", "Host": "rebound.example:8085"}, 403, "forbidden"),
+        ({"Sinks-Console": "1", "Host": "[::1"}, 403, "forbidden"),
+        ({"Sinks-Console": "1", "Host": "[::1]:8085"}, 401, "unauthenticated"),
+        ({"Sinks-Console": "1", "Host": "localhost:8085"}, 401, "unauthenticated"),
+        ({**OWN, **UNKNOWN, "Host": "a.example"}, 401, "unauthenticated"),
     ],
-    ids=["no token", "wrong token", "no header", "cross-site", "same-site", "typed", "basic"],
+    ids=[
+        "no token",
+        "wrong token",
+        "no header",
+        "cross-site",
+        "same-site",
+        "typed",
+        "basic",
+        "rebound name",
+        "no host",
+        "address",
+        "localhost",
+        "name with a token",
+    ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_letters_are_for_the_own_page_and_known_clients(
