@@ -14,7 +14,7 @@ from flask import Flask, Response, request
 
 from sinks.http_message import HttpResponse
 from sinks.server_settings import STOPPING
-from sinks.wsgi_request import Environ
+from sinks.wsgi_request import RULE, Environ
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -31,8 +31,8 @@ class EventApp(Flask):
         super().__init__(name, static_folder=None)
         self.url_map.merge_slashes = False  # it would redirect, and a redirected event is lost
         self.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # its 200 is no event and no error
-        self._paths: dict[str, View] = {}
-        self._folders: dict[str, View] = {}
+        self._paths: dict[str, tuple[str, View]] = {}
+        self._folders: dict[str, tuple[str, View]] = {}
 
     def is_stopping(self) -> bool:
         """Return whether the server has been told to stop; never where it does not say."""
@@ -42,9 +42,10 @@ class EventApp(Flask):
     def add_event_rule(self, rule: str, view: View) -> None:
         """Let the view answer POSTs to `rule`, which may end in one `<argument>`."""
         folder, argument, _ = rule.partition("<")
-        (self._folders if argument else self._paths)[folder] = view
+        (self._folders if argument else self._paths)[folder] = rule, view
 
         def flask_view(**arguments: str) -> Response:
+            request.environ[RULE] = rule
             return response_of(view(request.environ, next(iter(arguments.values()), "")))
 
         self.add_url_rule(rule, rule, flask_view, methods=["POST"])
@@ -52,11 +53,12 @@ class EventApp(Flask):
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] == "POST":
             path = environ["PATH_INFO"]
-            view, last = self._paths.get(path), ""
-            if view is None:
+            found, last = self._paths.get(path), ""
+            if found is None:
                 folder, slash, last = path.rpartition("/")
-                view = self._folders.get(folder + slash) if last else None
-            if view is not None:
+                found = self._folders.get(folder + slash) if last else None
+            if found is not None:
+                environ[RULE], view = found
                 status, headers, body = view(environ, last)
                 length = ("Content-Length", str(len(body)))
                 start_response(_STATUS_LINES[status], [*headers.items(), length])

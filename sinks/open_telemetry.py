@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -36,7 +36,6 @@ _MOST_WAITING: Final = 2048
 # Encoding a batch holds up all deliveries: this many take some 5 ms.
 _BATCH: Final = 128
 _BATCH_SECONDS: Final = 1.0
-_MOST_NAME_CHARS: Final = 128
 _MOST_VALUE_CHARS: Final = 256
 _MOST_ATTRIBUTES: Final = 16
 # Field of a log line -> attribute; those of CloudEvents and HTTP are OpenTelemetry's.
@@ -56,8 +55,9 @@ _ATTRIBUTES: Final = {
 class _Span:
     """A span, and what is sent on of it."""
 
-    def __init__(self, span: api.Span, state: str) -> None:
+    def __init__(self, span: api.Span, state: str, ended: Callable[[float], None]) -> None:
         self._span = span
+        self._ended = ended
         context = span.get_span_context()
         ids = f"{context.trace_id:032x}-{context.span_id:016x}"
         parent = {"traceparent": f"00-{ids}-{context.trace_flags:02x}"}
@@ -75,18 +75,22 @@ class _Span:
             self._span.set_attributes(about)
             if status is None or status >= 400 or fields.get("outcome") == "rejected":
                 self._span.set_status(StatusCode.ERROR, fields.get("reason"))
+            self._ended(1)
         self._span.end()
 
 
 class OpenTelemetry:
     """A sink's tracer; what waits to be sent is sent when the process ends."""
 
-    def __init__(self, sink: str, provider: TracerProvider, exporter: Otlp) -> None:
+    def __init__(
+        self, sink: str, provider: TracerProvider, exporter: Otlp, ended: Callable[[float], None]
+    ) -> None:
         self._sink = sink
+        self._ended = ended
         self._tracer = provider.get_tracer("sinks", __version__)
         weakref.finalize(self, _stop, provider, exporter)
 
-    def delivery(self, path: str, own: Trace, hop: Trace, begun: float) -> _Span:
+    def delivery(self, rule: str, path: str, own: Trace, hop: Trace, begun: float) -> _Span:
         event, caller = _context(own, is_remote=True), _context(hop, is_remote=True)
         parent, state, links = event, own.get("tracestate", ""), list[api.Link]()
         if caller is not None:
@@ -94,12 +98,11 @@ class OpenTelemetry:
                 parent, state = caller, hop.get("tracestate", "")
             else:
                 links = [api.Link(caller)]
-        name = f"{self._sink} {path[:_MOST_NAME_CHARS]}"
         then = time.time_ns() - int((time.perf_counter() - begun) * 1e9)
-        span = self._begun(
-            name, SpanKind.SERVER, parent, {"http.request.method": "POST"}, links, then
-        )
-        return _Span(span, state)
+        about = {"http.request.method": "POST", "http.route": rule, "url.path": path}
+        name = f"{self._sink} {rule}"
+        span = self._begun(name, SpanKind.SERVER, parent, about, links, then)
+        return _Span(span, state, self._ended)
 
     def call(self, upstream: Stage, method: str, url: str, trace: Trace) -> _Span:
         parts = urlsplit(url)
@@ -110,7 +113,7 @@ class OpenTelemetry:
         }
         parent = _context(trace, is_remote=False)
         span = self._begun(upstream, SpanKind.CLIENT, parent, about)
-        return _Span(span, trace.get("tracestate", ""))
+        return _Span(span, trace.get("tracestate", ""), self._ended)
 
     def _begun(
         self,
@@ -155,7 +158,7 @@ def tracer_of(sink: str, settings: SinkSettings, telemetry: Telemetry) -> OpenTe
         meter_provider=meters,
     )
     http = http_client("collector", settings, telemetry)
-    exporter = Otlp(http, settings.otel_exporter_otlp_endpoint)
+    exporter = Otlp(http, settings.otel_exporter_otlp_endpoint, telemetry)
     waiting = BatchSpanProcessor(
         exporter,
         max_queue_size=_MOST_WAITING,
@@ -165,7 +168,7 @@ def tracer_of(sink: str, settings: SinkSettings, telemetry: Telemetry) -> OpenTe
         meter_provider=meters,
     )
     provider.add_span_processor(waiting)
-    return OpenTelemetry(sink, provider, exporter)
+    return OpenTelemetry(sink, provider, exporter, telemetry.spans("ended"))
 
 
 def _stop(provider: TracerProvider, exporter: Otlp) -> None:

@@ -19,6 +19,7 @@ from sinks import log
 from sinks.deadline import Deadline
 from sinks.errors import SinkError, let_go
 from sinks.http_client import HttpClient
+from sinks.telemetry import Telemetry
 
 # Also the most that a stop takes longer for a collector that hangs.
 TIMEOUT_SECONDS: Final = 2.0
@@ -32,28 +33,39 @@ class Otlp(SpanExporter):
     endpoint: base URL of the collector; `/v1/traces` is its own.
     """
 
-    def __init__(self, http: HttpClient, endpoint: str) -> None:
+    def __init__(self, http: HttpClient, endpoint: str, telemetry: Telemetry) -> None:
         self._http = http
         self._url = f"{endpoint.rstrip('/')}/v1/traces"
         self._stopping = Deadline(math.inf)
         self._silent_until = 0.0
         self._lost = 0
+        self._count_sent = telemetry.spans("sent")
+        self._count_failed = telemetry.spans("failed")
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Return whether the collector has taken them; raises nothing that the network does."""
-        body = encode_spans(spans).SerializeToString()
-        end = Deadline(min(self._stopping.at, Deadline.after(TIMEOUT_SECONDS).at))
-        try:
-            status = self._http.post(self._url, body, _HEADERS, end).status
-            problem = "" if 200 <= status < 300 else f"it answered {status}"
-        except SinkError as error:
-            let_go(error)
-            problem = error.detail
+        problem = self._sent(spans)
         if not problem:
+            self._count_sent(len(spans))
             return SpanExportResult.SUCCESS
+        self._count_failed(len(spans))
         self._lost += len(spans)
         self._tell(problem)
         return SpanExportResult.FAILURE
+
+    def _sent(self, spans: Sequence[ReadableSpan]) -> str:
+        """Return what went wrong, empty if the collector has them."""
+        end = Deadline(min(self._stopping.at, Deadline.after(TIMEOUT_SECONDS).at))
+        try:
+            body = encode_spans(spans).SerializeToString()
+            status = self._http.post(self._url, body, _HEADERS, end).status
+        except SinkError as error:
+            let_go(error)
+            return error.detail
+        except Exception as raised:  # the SDK would swallow it
+            log.write(logging.ERROR, "bug", {"stage": "collector"}, raised)
+            return f"an error of ours ({type(raised).__name__})"
+        return "" if 200 <= status < 300 else f"it answered {status}"
 
     def stop(self) -> None:
         """Give whatever is still to be sent as long as one batch gets."""

@@ -5,17 +5,15 @@ docs/metrics.md says what each means, with which labels, and which sinks have it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from functools import cache, partial
-from typing import Final, get_args
+from typing import Final, Literal, get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
-from prometheus_client.metrics_core import GaugeMetricFamily
-from prometheus_client.registry import Collector
+from prometheus_client import Counter
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from sinks.errors import SinkError
-from sinks.histogram import Histogram
+from sinks.instruments import Instruments
 from sinks.reasons import Outcome, Reason, Stage
 
 # A predictor takes from 150 ms to 4 s; the last bounds are the deadlines of score and egress.
@@ -42,6 +40,8 @@ _LAG_SECONDS: Final = (
 _LEFT_SECONDS: Final = (0, 1, 2, 5, 10, 20, 30, 45, 60, 100, 140, 200, 300)
 # Of labels whose values come from outside; no stream, and no name in TOKENS_FILE, has brackets.
 OTHERS: Final = "(others)"
+# What ended is sent or failed, unless it still waits, or has found no place to wait.
+SpanFate = Literal["ended", "sent", "failed"]
 
 
 class Telemetry:
@@ -50,34 +50,30 @@ class Telemetry:
     content_type: Final = CONTENT_TYPE_LATEST
 
     def __init__(self, sink: str, in_flight: Callable[[], float]) -> None:
-        self._registry = CollectorRegistry()
         self._sink = sink
-        events = self._counter("sinks_events", "Events by outcome", "outcome")
-        self._errors = self._counter(
+        self._instruments = made = Instruments(sink)
+        events = made.counter("sinks_events", "Events by outcome", "outcome")
+        self._errors = made.counter(
             "sinks_errors", "Rejected and deferred events by where and why", "stage", "reason"
         )
-        handle = self._histogram(
+        handle = made.histogram(
             "sinks_handle_seconds", "Seconds from the head of the request to the answer", _SECONDS
         )
-        lag = self._histogram(
+        lag = made.histogram(
             "sinks_event_lag_seconds",
             "Seconds from a change to the answer to its event, of what is replied or relayed",
             _LAG_SECONDS,
         )
-        left = self._histogram(
+        left = made.histogram(
             "sinks_deadline_left_seconds",
             "Seconds left of its deadline when an event was answered, 0 for none, unless ignored",
             _LEFT_SECONDS,
         )
-        self._upstream = self._histogram(
+        self._upstream = made.histogram(
             "sinks_upstream_seconds", "Seconds of one call of an upstream", _SECONDS, "upstream"
         )
-        gauge = Gauge(
-            "sinks_in_flight", "Events being worked on", ["sink"], registry=self._registry
-        )
-        gauge.labels(sink).set_function(in_flight)
-        self._register_rare()
-        ProcessCollector(registry=self._registry)
+        made.asked("sinks_in_flight", "Events being worked on", in_flight)
+        self._register_rare(made)
         # Children are kept: labels() costs more than counting.
         self._events = {name: events.labels(sink, name) for name in get_args(Outcome)}
         self._handle, self._lag, self._left = (each.labels(sink) for each in (handle, lag, left))
@@ -85,30 +81,28 @@ class Telemetry:
         self._error_child = cache(self._errors_of)
         self._client_child = cache(partial(self._clients.labels, sink))
 
-    def _register_rare(self) -> None:
+    def _register_rare(self, made: Instruments) -> None:
         """What is not counted for every event."""
-        self._clients = self._counter(
+        self._clients = made.counter(
             "sinks_client_events", "Events of callers known by name", "client", "outcome"
         )
-        self._resent = self._counter(
+        self._resent = made.counter(
             "sinks_resent", "Requests sent again without an answer to the first", "upstream"
         )
-        self._already = self._counter(
+        self._already = made.counter(
             "sinks_already_relayed", "Redelivered events that were not published again"
         )
-        self._canaries = self._counter(
+        self._canaries = made.counter(
             "sinks_canaries", "Canary events by the stream that they came from", "stream"
         )
-        self._dropped = self._counter("sinks_letters_dropped", "Dead letters dropped", "cause")
-        self._untold = self._counter(
+        self._dropped = made.counter("sinks_letters_dropped", "Dead letters dropped", "cause")
+        self._untold = made.counter(
             "sinks_console_dropped", "Routed events that the console was not told of"
         )
-        self._avoided = Gauge(
-            "sinks_eventgate_avoided",
-            "1 while an EventGate stands behind the others",
-            ["sink", "host"],
-            registry=self._registry,
+        self._avoided = made.gauge(
+            "sinks_eventgate_avoided", "1 while an EventGate stands behind the others", "host"
         )
+        self._spans = made.counter("sinks_spans", "Spans of sampled traces by fate", "fate")
 
     def count(
         self,
@@ -179,36 +173,20 @@ class Telemetry:
 
         count: asked for each scrape; None shows none, as a number would be wrong.
         """
-        self._registry.register(_Pending(self._sink, count))
+        text = "Dead letters that no replay has settled"
+        self._instruments.asked("sinks_letters_pending", text, count)
 
     def console_dropped(self) -> None:
         """Count a routed event that the console was not told of."""
         self._untold.labels(self._sink).inc()
 
+    def spans(self, fate: SpanFate) -> Callable[[float], None]:
+        """Return what counts so many spans that have come to this."""
+        return self._spans.labels(self._sink, fate).inc
+
     def render(self) -> bytes:
         """Return all metrics in the Prometheus text format."""
-        return generate_latest(self._registry)
-
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(name, text, ["sink", *labels], registry=self._registry)
-
-    def _histogram(self, name: str, text: str, bounds: Sequence[float], *labels: str) -> Histogram:
-        histogram = Histogram(name, text, ["sink", *labels], bounds)
-        self._registry.register(histogram)
-        return histogram
+        return self._instruments.render()
 
     def _errors_of(self, stage: Stage, reason: Reason) -> Counter:
         return self._errors.labels(self._sink, stage, reason)
-
-
-class _Pending(Collector):
-    def __init__(self, sink: str, count: Callable[[], int | None]) -> None:
-        self._sink = sink
-        self._count = count
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        text = "Dead letters that no replay has settled"
-        family = GaugeMetricFamily("sinks_letters_pending", text, labels=["sink"])
-        if (letters := self._count()) is not None:
-            family.add_metric([self._sink], letters)
-        yield family

@@ -32,11 +32,12 @@ class Span(Protocol):
 class Tracer(Protocol):
     """Makes spans."""
 
-    def delivery(self, path: str, own: Trace, hop: Trace, begun: float) -> Span:
+    def delivery(self, rule: str, path: str, own: Trace, hop: Trace, begun: float) -> Span:
         """Return the span of a delivery: child of its HTTP hop, where that is of the event's own
         trace, and else of what the event says, linked to its hop.
 
-        path:   of the request.
+        rule:   that the path of the request goes by: of these there are few.
+        path:   of the request, whatever that is.
         own:    trace of the event; that of the hop where the event has none.
         hop:    trace of the HTTP request.
         begun:  reading of `time.perf_counter()`.

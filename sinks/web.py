@@ -30,7 +30,15 @@ from sinks.settings import SinkSettings, shown
 from sinks.telemetry import Telemetry
 from sinks.timestamp import lag_seconds
 from sinks.tracing import Span, Tracer, Untraced
-from sinks.wsgi_request import Environ, body_of, deadline_of, expected_bytes, headers_of
+from sinks.wsgi_request import (
+    Environ,
+    body_of,
+    deadline_of,
+    expected_bytes,
+    headers_of,
+    path_of,
+    rule_of,
+)
 
 T = TypeVar("T", bound=Identified)
 
@@ -115,7 +123,8 @@ class Sink:
         own = trace_of(event if "traceparent" in event else headers)
         if self.tracer is None:
             return Untraced(own)
-        return self.tracer.delivery(environ["PATH_INFO"], own, trace_of(headers), begun)
+        rule, path = rule_of(environ), path_of(environ)
+        return self.tracer.delivery(rule, path, own, trace_of(headers), begun)
 
     def _count(
         self,

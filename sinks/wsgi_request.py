@@ -14,6 +14,8 @@ from sinks.deadline import Deadline
 from sinks.errors import BodyTooLarge, MalformedEvent, Unavailable
 
 Environ = Mapping[str, Any]  # as PEP 3333 says
+# Where EventApp writes which of its rules a request goes by.
+RULE: Final = "sinks.rule"
 # A body is on its way when its head arrives; who takes longer holds a connection for nothing.
 BODY_SECONDS: Final = 30.0
 _MILLISECONDS = re.compile(r"-?\d{1,10}", re.ASCII)
@@ -39,6 +41,12 @@ def arguments_of(environ: Environ) -> list[tuple[str, str]]:
 def path_of(environ: Environ) -> str:
     """Return the path, for people to read."""
     return _text(environ["PATH_INFO"])
+
+
+def rule_of(environ: Environ) -> str:
+    """Return the rule that the path goes by, as `/models/<name>`; empty outside of EventApp."""
+    rule: str = environ.get(RULE, "")
+    return rule
 
 
 def _text(value: str) -> str:

@@ -37,7 +37,7 @@ ALLOWED = {
     "h11": {"wire"},
     "pytest": {"plugin", "test_sink"},
     "yaml": {"event_policy", "event_types", "reading", "row_triggers", "triggers"},
-    "prometheus_client": {"histogram", "telemetry"},
+    "prometheus_client": {"histogram", "instruments", "telemetry"},
     "jwt": {"oidc"},
     "sqlalchemy": {"letter_bound", "letter_database", "letter_table", "letters"},
     "psycopg": set[str](),

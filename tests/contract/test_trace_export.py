@@ -94,6 +94,15 @@ def rss_kib(sink: Running) -> int:
     return int(match[1])
 
 
+def spans_of(sink: Running) -> dict[str, float]:
+    """Spans by fate, as the metrics have them."""
+    text = call(sink.port, "/metrics", method="GET", body=None).body.decode()
+    return {
+        fate: float(count)
+        for fate, count in re.findall(r'^sinks_spans_total\{fate="(\w+)",.*\} (\S+)$', text, re.M)
+    }
+
+
 @pytest.mark.parametrize("behave", BEHAVIOURS.values(), ids=BEHAVIOURS)
 def test_collector_that_fails_delays_no_event_and_no_stop(
     tmp_path: Path, behave: Behave | None
@@ -122,8 +131,13 @@ def test_collector_that_takes_nothing_costs_bounded_memory(
         send_all(sink.port, 1500)
         before = rss_kib(sink)
         send_all(sink.port, 3000)
+        spans = spans_of(sink)
 
         assert rss_kib(sink) - before < GROWTH_KIB
+        assert (spans["ended"], spans["sent"]) == (2 * 4500, 0)
+        assert spans["failed"] > 0
+        if behave is not None:  # who waits for it has no place for most of them
+            assert spans["ended"] - spans["failed"] > 2048
         assert len(sink.log.splitlines()) < 20
 
 
@@ -162,6 +176,7 @@ def test_collector_with_tls_is_trusted_by_ca_file(tmp_path: Path, trusted: bool)
         send_all(sink.port, 4)
         if trusted:
             assert len(seen.wait(lambda _: True, 8)) == 8
+            wait_until(lambda: spans_of(sink)["sent"] == 8, "the spans are counted", 10)
         else:
             wait_until(lambda: WARNING in sink.log, "the certificate is complained of", 10)
             assert seen.spans == []

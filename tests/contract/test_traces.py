@@ -34,6 +34,7 @@ STATE = "vendor=1,other=2"
 # shim, score, predictor, egress, EventGate: a span for each delivery and for each call.
 SPANS = 7
 PATH = "/models/drafttopic"
+SCORING = "score-sink /models/<name>"
 
 
 @dataclass
@@ -87,7 +88,7 @@ def is_chained(spans: list[Span]) -> Span:
     """Return the shim's span once it is certain that all others hang below it as they have to."""
     shim = one(spans, "http-shim", "http-shim /events")
     calls = {span.id: span for span in spans if span.name == "subscriber"}
-    score = one(spans, "score-sink", f"score-sink {PATH}")
+    score = one(spans, "score-sink", SCORING)
     egress = one(spans, "egress-sink", "egress-sink /")
     asked = one(spans, "score-sink", "predictor")
     published = one(spans, "egress-sink", "eventgate")
@@ -182,7 +183,7 @@ def test_spans_say_what_was_delivered_and_what_became_of_it(traced: Traced) -> N
 
     spans = traced.send({"ce-traceparent": PARENT}, "binary")
 
-    score = one(spans, "score-sink", f"score-sink {PATH}").attributes
+    score = one(spans, "score-sink", SCORING).attributes
     about = {name: score[name] for name in score if name.startswith(("cloudevents", "sinks"))}
     assert about == {
         "cloudevents.event_id": f"change-{traced.sent}",
@@ -281,7 +282,7 @@ def test_spans_of_failures_are_errors_with_their_reason(
         call(port, PATH, {**headers, "traceparent": PARENT}, raw)
         spans = seen.wait(lambda _: True, 1 + trace)
 
-    served = one(spans, "score-sink", f"score-sink {PATH}")
+    served = one(spans, "score-sink", SCORING)
     assert (served.error, served.attributes["sinks.reason"]) == (True, reason)
     assert (served.trace, served.parent) == (TRACE, FIRST)
     assert [span.error for span in spans if span.name == "predictor"] == [True] * trace

@@ -32,6 +32,7 @@ def all_that_can_happen() -> Telemetry:
     made.avoided("a.host", False)
     made.dropped("age", 1)
     made.console_dropped()
+    made.spans("ended")(1)
     made.pending(lambda: 1)
     return made
 
