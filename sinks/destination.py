@@ -49,7 +49,7 @@ def destined(
     if not found:
         raise _unknown_destination(letter, triggers)
     # Of several Triggers with one subscriber, one is enough: the subscriber is the same.
-    return event, next((each for each in found if each.passes(event)), found[0])
+    return event, next((each for each in found if each.filter.passes(event)), found[0])
 
 
 def _unknown_destination(letter: Letter, triggers: Sequence[Trigger]) -> SinkError:

@@ -161,9 +161,8 @@ def _triggers_by_row(routes: Sequence[Trigger]) -> dict[str, list[str]]:
     """Row -> names of the Triggers that deliver to it."""
     found: dict[str, list[str]] = {}
     for each in routes:
-        _, folder, row = each.subscriber.rpartition("/models/")
-        if folder:
-            found.setdefault(row, []).append(each.name)
+        if each.row:
+            found.setdefault(each.row, []).append(each.name)
     return found
 
 

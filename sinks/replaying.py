@@ -88,7 +88,7 @@ def would_replay(
         event, at = destined(kept.letter, triggers, trigger)
     except SinkError as error:
         return Replayed(kept.number, error.outcome, error.reason, _line(error.detail))
-    if not at.passes(event):
+    if not at.filter.passes(event):
         return Replayed(kept.number, "ignored", "no_trigger", _taken_no_more(at))
     return Replayed(kept.number, None, "", _line(f"to Trigger {at.name}, {at.subscriber}"))
 

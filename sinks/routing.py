@@ -51,7 +51,7 @@ class Router:
         only: names of the Triggers that may get the event, None: all; replies go to all Triggers.
         """
         triggers = [each for each in self._triggers if only is None or each.name in only]
-        matching = [trigger for trigger in triggers if trigger.passes(event)]
+        matching = [trigger for trigger in triggers if trigger.filter.passes(event)]
         if not matching:
             return [Route(None, (Delivery(None, event, "ignored", "no_trigger"),))]
         followed = self._concurrently(matching, event, MAX_HOPS)
@@ -83,7 +83,7 @@ class Router:
             if self._forward is not None:
                 return [*done, self._forward(reply)]
             event, hops = reply, hops - 1
-            matching = [trigger for trigger in self._triggers if trigger.passes(reply)]
+            matching = [trigger for trigger in self._triggers if trigger.filter.passes(reply)]
             if not matching:
                 return [*done, Delivery(None, reply, "ignored", "no_trigger")]
             if len(matching) > 1:

@@ -17,7 +17,6 @@ from sinks.filters import (
     EVERYTHING,
     Filter,
     InvalidFilter,
-    Predicate,
     compile_attributes,
     compile_filters,
 )
@@ -37,14 +36,20 @@ class InvalidTrigger(ValueError):
 class Trigger:
     """name:  metadata.name, unique.
     namespace:   metadata.namespace, or `default`.
-    passes:      its filters as one predicate.
+    filter:      which events it takes.
     subscriber:  URL that matching events are POSTed to.
     """
 
     name: str
     namespace: str
-    passes: Predicate
+    filter: Filter
     subscriber: str
+
+    @property
+    def row(self) -> str:
+        """The row that it delivers to; empty where the subscriber is none."""
+        _, folder, row = self.subscriber.rpartition("/models/")
+        return row if folder else ""
 
 
 def load(directories: Iterable[Path], service_urls: ServiceUrls) -> tuple[Trigger, ...]:
@@ -106,19 +111,19 @@ def parse(resource: Any, service_urls: ServiceUrls) -> Trigger:
         # A misspelt `filters` would let everything pass.
         raise InvalidTrigger(f"spec has no {', '.join(sorted(map(str, unknown)))}")
     namespace = str(metadata.get("namespace") or "default")
-    passes = subscriber = None
+    selected = subscriber = None
     problems = []
     try:
-        passes = filter_of(spec).passes
+        selected = filter_of(spec)
     except InvalidTrigger as error:
         problems.append(str(error))
     try:
         subscriber = _subscriber(spec, namespace, service_urls)
     except InvalidTrigger as error:
         problems.append(str(error))
-    if passes is None or subscriber is None:
+    if selected is None or subscriber is None:
         raise InvalidTrigger("\n".join(problems))
-    return Trigger(name, namespace, passes, subscriber)
+    return Trigger(name, namespace, selected, subscriber)
 
 
 def _object(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from sinks.cloudevent import Event
 from sinks.deadline import Deadline
+from sinks.filters import Filter
 from sinks.http_client import HttpClient
 from sinks.http_transport import Transport
 from sinks.letter import letter_of
@@ -100,13 +100,12 @@ def wired_to(letters: Letters) -> Iterator[Wired]:
         return script.get(received.target, TAKEN)(received, sock)
 
     with Upstream(behave) as server:
-
-        def takes(kind: str) -> Callable[[Event], bool]:
-            return lambda event: event.type == kind
+        scores = Filter("all", lambda event: event.type == SCORE_TYPE)
+        others = Filter("all", lambda event: event.type != SCORE_TYPE)
 
         triggers = (
-            Trigger("egress", "default", takes(SCORE_TYPE), f"{server.url}/egress"),
-            Trigger("score", "default", lambda e: e.type != SCORE_TYPE, f"{server.url}/score"),
+            Trigger("egress", "default", scores, f"{server.url}/egress"),
+            Trigger("score", "default", others, f"{server.url}/score"),
         )
         subscribers = client()
         yield Wired(

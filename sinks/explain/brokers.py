@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sinks.cloudevent import Event
-from sinks.explaining.explanation import Candidate, Step, Verdict, candidate_of, explain
+from sinks.explaining.explanation import Step, Verdict, explain, trigger_of
 from sinks.explaining.subscribers import Surroundings
 from sinks.trigger_lint.finding import Finding
 from sinks.trigger_lint.known import Known
 from sinks.trigger_lint.lint import lint
 from sinks.trigger_lint.reading import Resources
 from sinks.trigger_lint.resource import namespace_of, object_of
-from sinks.triggers import InvalidTrigger
+from sinks.triggers import InvalidTrigger, Trigger
 
 # Places of a finding that can be why a Trigger does not take the event.
 _CONDITIONS: Final = ("spec.filter.", "spec.filters[")
@@ -94,8 +94,8 @@ def explained(
     """
     if event is None:
         return Explained(broker, (), (), (), ())
-    candidates, refused = _candidates(resources)
-    verdicts = explain(event, candidates, here, None if only is None else [only])
+    triggers, refused = _triggers(resources)
+    verdicts = explain(event, triggers, here, None if only is None else [only])
     if only is not None:
         verdicts = tuple(each for each in verdicts if each.trigger.name == only)
         refused = [each for each in refused if each[0] == only]
@@ -114,20 +114,20 @@ def names_of(resources: Resources) -> Collection[str]:
     return {_name(resource) for _, resource in resources.triggers}
 
 
-def _candidates(resources: Resources) -> tuple[list[Candidate], list[tuple[str, str]]]:
-    candidates: dict[str, Candidate] = {}
+def _triggers(resources: Resources) -> tuple[list[Trigger], list[tuple[str, str]]]:
+    triggers: dict[str, Trigger] = {}
     refused = []
     for _, resource in resources.triggers:
         try:
-            candidate = candidate_of(resource)
+            trigger = trigger_of(resource)
         except InvalidTrigger as error:
             refused.append((_name(resource), "; ".join(str(error).splitlines())))
             continue
-        if candidate.trigger.name in candidates:
-            refused.append((candidate.trigger.name, "a second Trigger with this name"))
+        if trigger.name in triggers:
+            refused.append((trigger.name, "a second Trigger with this name"))
         else:
-            candidates[candidate.trigger.name] = candidate
-    return [candidates[name] for name in sorted(candidates)], refused
+            triggers[trigger.name] = trigger
+    return [triggers[name] for name in sorted(triggers)], refused
 
 
 def _unready(resources: Resources) -> Iterator[tuple[str, str]]:

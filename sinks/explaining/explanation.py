@@ -13,19 +13,12 @@ from sinks.cloudevent import Event
 from sinks.decision import Asked
 from sinks.delivery import Delivery
 from sinks.explaining.subscribers import Received, Surroundings, receive
-from sinks.filters import Filter, Judged
+from sinks.filters import Judged
 from sinks.reasons import Outcome, Reason
 from sinks.routing import Router
-from sinks.triggers import InvalidTrigger, Trigger, filter_of, parse
+from sinks.triggers import InvalidTrigger, Trigger, parse
 
 _SERVICES: Final = {"*": "http://{name}.{namespace}"}
-
-
-class Candidate(NamedTuple):
-    """A Trigger, and the filter whose predicate it goes by."""
-
-    trigger: Trigger
-    filter: Filter
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +58,14 @@ class Verdict(NamedTuple):
     step: Step | None
 
 
-def candidate_of(resource: Any) -> Candidate:
+def trigger_of(resource: Any) -> Trigger:
     """Return the Trigger of a resource, as a cluster or a file has it.
 
     Knative delivers to more kinds of subscribers than the shim: each is taken for a Service.
     raises: InvalidTrigger.
     """
     try:
-        trigger = parse(resource, _SERVICES)
+        return parse(resource, _SERVICES)
     except InvalidTrigger:
         spec = _object(resource, "spec")
         subscriber = _object(spec, "subscriber")
@@ -80,8 +73,7 @@ def candidate_of(resource: Any) -> Candidate:
         if not ref:
             raise
         service = {**subscriber, "ref": {**ref, "apiVersion": "v1", "kind": "Service"}}
-        trigger = parse({**resource, "spec": {**spec, "subscriber": service}}, _SERVICES)
-    return Candidate(trigger, filter_of(resource["spec"]))
+        return parse({**resource, "spec": {**spec, "subscriber": service}}, _SERVICES)
 
 
 def _object(parent: Any, name: str) -> Mapping[str, Any]:
@@ -91,16 +83,15 @@ def _object(parent: Any, name: str) -> Mapping[str, Any]:
 
 def explain(
     event: Event,
-    candidates: Sequence[Candidate],
+    triggers: Sequence[Trigger],
     here: Surroundings,
     only: Collection[str] | None = None,
 ) -> tuple[Verdict, ...]:
     """Return what each Trigger does with the event, in their order.
 
-    candidates:  of one Broker, each with a name of its own.
-    only:        names of the Triggers that may get the event, None: all; replies go to all.
+    triggers:  of one Broker, each with a name of its own.
+    only:      names of the Triggers that may get the event, None: all; replies go to all.
     """
-    triggers = [each.trigger for each in candidates]
     subscribers = {each.name: each.subscriber for each in triggers}
 
     def deliver(trigger: Trigger, each: Event) -> Delivery:
@@ -118,8 +109,7 @@ def explain(
         for route in routes
     }
     return tuple(
-        Verdict(each.trigger, each.filter.judged(event), steps.get(each.trigger.name))
-        for each in candidates
+        Verdict(each, each.filter.judged(event), steps.get(each.name)) for each in triggers
     )
 
 

@@ -53,8 +53,8 @@ def feeds_of(triggers: Sequence[Routed], known: Known) -> dict[str, list[str]]:
 
 
 def _takers(triggers: Sequence[Routed], replies: Sequence[Event]) -> list[str]:
-    names = (each.trigger.name for each in triggers if any(map(each.trigger.passes, replies)))
-    return sorted(names)
+    found = (each.trigger for each in triggers)
+    return sorted(each.name for each in found if any(map(each.filter.passes, replies)))
 
 
 def _wikis(triggers: Sequence[Routed], known: Known) -> list[Wiki]:

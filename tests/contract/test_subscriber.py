@@ -15,6 +15,7 @@ from sinks import cloudevent
 from sinks.cloudevent import Event
 from sinks.deadline import Deadline
 from sinks.delivery import Delivery
+from sinks.filters import EVERYTHING
 from sinks.http_client import USER_AGENT, HttpClient
 from sinks.http_transport import Transport
 from sinks.subscriber import deliver
@@ -46,7 +47,7 @@ def event(mode: cloudevent.Mode = "binary", **attributes: str) -> Event:
 
 def at(url: str) -> Trigger:
     """A Trigger with this subscriber."""
-    return Trigger("one", "default", lambda _event: True, url)
+    return Trigger("one", "default", EVERYTHING, url)
 
 
 def delivered(behave: Behave, sent: Event | None = None, seconds: float = 10) -> Delivery:

@@ -45,7 +45,7 @@ def ours(specs: Mapping[str, Mapping[str, Any]], events: Sequence[Message]) -> M
         (each.name, position)
         for each in loaded
         for position, event in enumerate(decoded)
-        if each.passes(event)
+        if each.filter.passes(event)
     }
 
 

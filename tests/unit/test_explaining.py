@@ -16,7 +16,7 @@ from sinks import decision, model_row, page_change, prediction_classification, p
 from sinks.cloudevent import Event
 from sinks.decision import Declined
 from sinks.explaining.entry import Entry, enter
-from sinks.explaining.explanation import Step, Verdict, candidate_of, explain
+from sinks.explaining.explanation import Step, Verdict, explain, trigger_of
 from sinks.explaining.subscribers import Surroundings
 from sinks.explaining.words import why_declined, why_failed
 from sinks.filters import compile_attributes, compile_filters
@@ -88,7 +88,7 @@ def verdicts(
     event = entered(document).event
     assert event is not None
     names = None if only is None else [only]
-    found = explain(event, [candidate_of(each) for each in resources], here, names)
+    found = explain(event, [trigger_of(each) for each in resources], here, names)
     return {each.trigger.name: each for each in found}
 
 
@@ -430,7 +430,7 @@ def test_explain_canary_that_comes_to_a_broker_is_ignored_by_the_row() -> None:
     event = entered(document, as_it_is=True).event
     assert event is not None
 
-    (verdict,) = explain(event, [candidate_of(trigger("drafttopic"))], HERE)
+    (verdict,) = explain(event, [trigger_of(trigger("drafttopic"))], HERE)
 
     assert verdict.step is not None
     assert verdict.step.reason == "canary"
@@ -472,10 +472,10 @@ def test_explain_subscriber_of_somebody_else_ends_there(subscriber: Any) -> None
     assert (step.foreign, step.outcome, step.reply, step.followed) == (True, "relayed", None, ())
 
 
-def test_candidate_of_a_refused_filter_is_refused() -> None:
+def test_trigger_of_a_refused_filter_is_refused() -> None:
     """A dialect that the shim does not know is no Trigger of its."""
     with pytest.raises(InvalidTrigger, match="dialect 'equals' is not one of exact"):
-        candidate_of(trigger("one", service("x", version="other/v1"), [{"equals": {"type": "x"}}]))
+        trigger_of(trigger("one", service("x", version="other/v1"), [{"equals": {"type": "x"}}]))
 
 
 def test_candidate_goes_by_filters_and_not_by_filter() -> None:

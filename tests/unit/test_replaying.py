@@ -9,6 +9,7 @@ import pytest
 
 from sinks.destination import destined, named
 from sinks.errors import InvalidEvent, SinkError
+from sinks.filters import Filter
 from sinks.letter import Letter, letter_of
 from sinks.letter_document import whole
 from sinks.letter_selection import (
@@ -31,7 +32,7 @@ SUBSCRIBER = "http://score-sink.events:8081/models/drafttopic?x=1"
 
 def trigger(name: str, subscriber: str, takes: bool = True) -> Trigger:
     """A Trigger that takes everything, or nothing."""
-    return Trigger(name, "default", lambda _event: takes, subscriber)
+    return Trigger(name, "default", Filter("all", lambda _event: takes), subscriber)
 
 
 TRIGGERS = (

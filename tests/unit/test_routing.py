@@ -12,6 +12,7 @@ import pytest
 
 from sinks.cloudevent import Event
 from sinks.delivery import Delivery
+from sinks.filters import Filter
 from sinks.routing import MAX_DELIVERIES, MAX_HOPS, Route, Router
 from sinks.triggers import Trigger
 
@@ -26,7 +27,7 @@ def event(kind: str = "in", event_id: str = "event-1") -> Event:
 
 def trigger(name: str, kind: str = "in") -> Trigger:
     """A Trigger that takes one type."""
-    return Trigger(name, "default", lambda each: each.type == kind, f"http://{name}")
+    return Trigger(name, "default", Filter("all", lambda each: each.type == kind), f"http://{name}")
 
 
 def taken(at: Trigger, each: Event) -> Delivery:
