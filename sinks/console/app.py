@@ -7,6 +7,7 @@ import uuid
 
 from flask import Flask, Response, request
 
+from sinks import decision, triggers
 from sinks.answer import Answer
 from sinks.callers import cluster_caller_of
 from sinks.cloudevent import Event
@@ -16,13 +17,16 @@ from sinks.console.letters_api import add_letters
 from sinks.console.live import Position, Watchers, messages
 from sinks.console.page import HEADERS, Pages, static_files
 from sinks.console.selection import Selection
+from sinks.console.silence import Silences
 from sinks.console_settings import ConsoleSettings
 from sinks.deadline import Deadline
 from sinks.envelope import Trace
-from sinks.environment import or_exit
+from sinks.environment import or_exit, stop
 from sinks.event_app import EventApp
 from sinks.http_message import HttpResponse
 from sinks.server_settings import HAS_PAGES
+from sinks.settings import SCHEMA_BASE_URI
+from sinks.triggers import InvalidTrigger
 from sinks.web import Sink, decode_event
 from sinks.wsgi_request import Environ, arguments_of
 
@@ -32,6 +36,7 @@ def create_app(settings: ConsoleSettings | None = None) -> Flask:
     settings = settings or or_exit(ConsoleSettings.from_env)
     sink = Sink("console", settings)
     board = Board(settings.console_events)
+    silences = _silences(settings)
     caller = cluster_caller_of(settings, sink.telemetry)
     app = sink.create_app()
     static = static_files()
@@ -55,13 +60,24 @@ def create_app(settings: ConsoleSettings | None = None) -> Flask:
     app.add_event_rule("/", events)
     app.add_url_rule("/static/<name>", "static", file, methods=["GET"])
     app.after_request(_guarded)
-    _add_pages(app, board, pages)
+    _add_pages(app, board, pages, silences)
     if settings.deadletter_api_url:
         add_letters(app, settings, pages, sink.telemetry)
     return app
 
 
-def _add_pages(app: EventApp, board: Board, pages: Pages) -> None:
+def _silences(settings: ConsoleSettings) -> Silences:
+    try:
+        found = triggers.load(settings.triggers_dir, {"*": "http://{name}"})
+    except InvalidTrigger as error:
+        stop(str(error))
+    deciding = decision.load(
+        settings.environment, "production", SCHEMA_BASE_URI, settings.max_event_age_seconds
+    )
+    return Silences(found, deciding)
+
+
+def _add_pages(app: EventApp, board: Board, pages: Pages, silences: Silences) -> None:
     position = Position(uuid.uuid4().hex[:12])
     watchers = Watchers(app.is_stopping)
 
@@ -77,7 +93,8 @@ def _add_pages(app: EventApp, board: Board, pages: Pages) -> None:
         line = board.find(int(number)) if known else None
         if line is None:
             return pages.gone(number[:20], alone=alone), 404
-        return pages.opened(line, request.args.get("row", ""), alone=alone), 200
+        row = request.args.get("row", "")
+        return pages.opened(line, row, silences.of(line), alone=alone), 200
 
     def live() -> Response:
         ticket = watchers.admit(request.environ.get("gunicorn.socket"))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, get_args
 
 from sinks.cloudevent import Event
-from sinks.console.document import document_of, one_line
+from sinks.console.document import document_of, short
 from sinks.console.line import MOST_MARKS, NOBODY, Arrival, Head, Key, Mark, Step
 from sinks.envelope import ROUTED_TYPE
 from sinks.reasons import Outcome
@@ -29,23 +29,21 @@ def arrival_of(event: Event) -> Arrival:
     cause, model = event.get("causationid"), event.get("model")
     if cause and model:
         reply = document_of(event.attributes, event.data)
-        stream = one_line(event.get("stream"))
-        mark = Mark(one_line(model, 64), (Step("", "replied"),), stream, reply)
+        stream = short(event.get("stream"))
+        mark = Mark(short(model, 64), (Step("", "replied"),), stream, reply)
         head = _head(event.attributes, event.data, kept=False)
-        return Arrival((key[0], one_line(cause)), (key,), head, (mark,))
+        return Arrival((key[0], short(cause)), (key,), head, (mark,))
     return Arrival((event.source, event.id), (), _other(event))
 
 
 def _other(event: Event) -> Head:
-    title = one_line(event.get("subject") or event.source)
-    wiki = one_line(event.get("wikiid"), 64)
-    return Head(
-        wiki, one_line(event.type, 100), title, "", document_of(event.attributes, event.data)
-    )
+    title = short(event.get("subject") or event.source)
+    wiki = short(event.get("wikiid"), 64)
+    return Head(wiki, short(event.type, 100), title, "", document_of(event.attributes, event.data))
 
 
 def _key(attributes: Mapping[str, str]) -> Key:
-    return one_line(attributes.get("wikiid"), 64), one_line(attributes.get("id"))
+    return short(attributes.get("wikiid"), 64), short(attributes.get("id"))
 
 
 def _head(attributes: Mapping[str, str], data: Any, *, kept: bool) -> Head:
@@ -60,10 +58,10 @@ def _head(attributes: Mapping[str, str], data: Any, *, kept: bool) -> Head:
     if kept and ".revision.create." in attributes.get("type", ""):
         kind = "revision-create"
     return Head(
-        one_line(wiki, 64),
-        one_line(kind, 64),
-        one_line(page.get("page_title", document.get("page_title"))),
-        one_line(revision.get("rev_id", document.get("rev_id"))),
+        short(wiki, 64),
+        short(kind, 64),
+        short(page.get("page_title", document.get("page_title"))),
+        short(revision.get("rev_id", document.get("rev_id"))),
         document_of(attributes, data) if kept else None,
     )
 
@@ -89,7 +87,7 @@ def _marks(deliveries: Sequence[Any], cause: Key) -> tuple[tuple[Mark, ...], tup
     for each in deliveries[: 4 * MOST_MARKS]:
         told = each if isinstance(each, dict) else {}
         delivered = _key(_texts(_member(told, "event")))
-        trigger, row = one_line(told.get("trigger"), 64), one_line(told.get("row"), 64)
+        trigger, row = short(told.get("trigger"), 64), short(told.get("row"), 64)
         name = row or rows.get(delivered) or trigger or NOBODY
         known = marks.get(name, Mark(name, ()))
         reply = _member(told, "reply")
@@ -97,7 +95,7 @@ def _marks(deliveries: Sequence[Any], cause: Key) -> tuple[tuple[Mark, ...], tup
         marks[name] = known._replace(steps=(*known.steps, _step(trigger, told)))
         if attributes:
             rows[_key(attributes)] = name
-            stream = one_line(attributes.get("stream"))
+            stream = short(attributes.get("stream"))
             document = document_of(attributes, reply.get("data"))
             marks[name] = marks[name]._replace(stream=stream, reply=document)
     return tuple(marks.values()), tuple(key for key in rows if key != cause)
@@ -108,8 +106,8 @@ def _step(trigger: str, told: Mapping[str, Any]) -> Step:
     return Step(
         trigger or "none",
         outcome if isinstance(outcome, str) and outcome in _OUTCOMES else "deferred",
-        one_line(told.get("reason"), 64),
-        one_line(told.get("detail"), 600),
+        short(told.get("reason"), 64),
+        short(told.get("detail"), 600),
         told.get("kept") is True,
     )
 

@@ -23,11 +23,13 @@ class Document(NamedTuple):
     """attributes:  name and value, in the order in which they came.
     text:  the data, indented; cut at `MOST_CHARS`.
     note:  why the text is not all of the data; empty if it is.
+    is_whole:  whether the event can be made of it again.
     """
 
     attributes: tuple[tuple[str, str], ...]
     text: str
     note: str = ""
+    is_whole: bool = False
 
     @property
     def size(self) -> int:
@@ -41,7 +43,8 @@ def document_of(attributes: Mapping[str, str], data: Any) -> Document:
     if len(text) > MOST_CHARS:
         note = f"Only the first {MOST_CHARS // 1024} Ki characters of {len(text)} are kept."
         text = text[:MOST_CHARS]
-    return Document(tuple(_cut(attributes.items())), text, note)
+    told = tuple(_cut(attributes.items()))
+    return Document(told, text, note, not note and told == tuple(attributes.items()))
 
 
 def bytes_of(text: str) -> int:
@@ -49,8 +52,8 @@ def bytes_of(text: str) -> int:
     return sys.getsizeof(text)
 
 
-def one_line(value: object, most: int = 300) -> str:
-    """Return text for a line of the page: no other type than text and whole numbers, and cut."""
+def short(value: object, most: int = 300) -> str:
+    """Return text for the page, cut: of no other type than text and whole numbers."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str):
@@ -63,7 +66,7 @@ def _cut(attributes: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
         if number == _MOST_ATTRIBUTES:
             yield "…", "more attributes than are kept"
             return
-        yield one_line(name, 64), one_line(value, _MOST_VALUE)
+        yield short(name, 64), short(value, _MOST_VALUE)
 
 
 def _text(data: Any) -> tuple[str, str]:

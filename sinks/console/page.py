@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from sinks.console.line import NOBODY, Line
 from sinks.console.selection import Selection
+from sinks.console.silence import Silence
 
 # In the order in which they are told; for who does not tell colours apart, each has a sign too.
 SIGNS: Final = {"relayed": "✓", "replied": "↩", "ignored": "–", "deferred": "…", "rejected": "✕"}
@@ -99,10 +100,13 @@ class Pages:
         """Return one line, as it stands in the page."""
         return self._line.render(line=line)
 
-    def opened(self, line: Line, row: str, *, alone: bool) -> str:
-        """Return the documents side by side. row: whose reply is shown first. alone: as a page."""
+    def opened(self, line: Line, row: str, silences: Sequence[Silence], *, alone: bool) -> str:
+        """Return the documents side by side.
+
+        row: whose reply is shown first. silences: of rows without a mark. alone: as a page.
+        """
         template = self._event if alone else self._opened
-        return template.render(line=line, shown=_first_shown(line, row))
+        return template.render(line=line, shown=_first_shown(line, row), silences=silences)
 
     def gone(self, number: str, *, alone: bool) -> str:
         """Return what is shown instead of a line that has left memory."""

@@ -91,7 +91,7 @@ def servers(
         _sink("egress-sink", EVENTGATE_URLS=f"{url['eventgate']}/v1/events"),
         _sink("deadletter-sink", **routing, DATABASE_URL=f"sqlite:///{letters}"),
         _sink("http-shim", **routing, DEADLETTER_URL=f"{url['deadletter-sink']}/", **shown),
-        _sink("console", DEADLETTER_API_URL=url["deadletter-sink"]),
+        _sink("console", DEADLETTER_API_URL=url["deadletter-sink"], TRIGGERS_DIR=TRIGGERS_DIR),
     ]
     return [part for part in parts if part.name in sockets]
 

@@ -71,6 +71,22 @@ def test_line_opens_and_shows_both_documents_side_by_side(
     assert abs(here["y"] - there["y"]) < 2
 
 
+def test_opened_line_says_why_a_row_has_no_mark(page: Page, pipeline: Pipeline) -> None:
+    """Who waits for a score reads which condition the change does not meet."""
+    document = sample("page_change_edit")
+    document["page"]["page_title"] = "Not_for_all"
+    send(pipeline["http-shim"], document, "drafttopic")
+    opened = line(page, "Not for all")
+    opened.locator("summary").first.click()
+
+    opened.get_by_text("Rows without a mark").click()
+
+    listed = opened.get_by_label("replies").get_by_role("listitem")
+    expect(listed.filter(has_text="reverted")).to_contain_text("does not score it")
+    expect(listed.filter(has_text="articlequality")).to_contain_text("should have a mark")
+    expect(listed.filter(has_text="revertrisk-wikidata")).to_contain_text("wikiid is enwiki")
+
+
 def test_open_line_stays_open_and_focused_when_it_changes(page: Page, pipeline: Pipeline) -> None:
     """What comes later for the same page change is put into the line that somebody reads."""
     document = sample("page_change_edit")

@@ -51,8 +51,8 @@ ALLOWED = {
 # Plain values in, plain values out: these may not reach anything that talks or listens.
 PURE = (
     "allow_list article_country attributes avoidance cloudevent console.arrival "
-    "console.board console.document console.line console.selection decision delivery "
-    "envelope errors event_samples explaining.entry explaining.explanation "
+    "console.board console.document console.line console.selection console.silence decision "
+    "delivery envelope errors event_samples explaining.entry explaining.explanation "
     "explaining.subscribers explaining.words feed.backoff feed.item feed.server_sent_events "
     "feed.window filters http_message inputs jsondata letter letter_document "
     "letter_selection model_row models outlink output page_change prediction "

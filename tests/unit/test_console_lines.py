@@ -16,6 +16,7 @@ from sinks.console.line import MOST_MARKS, Line
 from sinks.console.live import TICK_SECONDS, Position, messages
 from sinks.console.page import Pages, static_files
 from sinks.console.selection import Selection
+from sinks.console.silence import Silence
 from sinks.routed_report import report_of
 from sinks.routing import Route
 from sinks.subscriber import Delivery
@@ -353,11 +354,12 @@ def test_html_of_hostile_events_is_escaped_everywhere() -> None:
     pages = Pages(static_files(), 10, True)
     letter = dict.fromkeys(("reason", "row", "wiki", "last_arrived", "status"), HOSTILE)
     letters = {"letters": [{**letter, "number": 1, "count": 1, "replay": {"outcome": HOSTILE}}]}
+    silence = Silence(HOSTILE, HOSTILE + "2", True, HOSTILE)
     replayed = {"replayed": [{"outcome": HOSTILE, "reason": HOSTILE, "detail": HOSTILE}]}
 
     shown = [
         pages.index([line], Selection(HOSTILE, HOSTILE, HOSTILE), ([HOSTILE], [HOSTILE]), HOSTILE),
-        pages.opened(line, HOSTILE, alone=True),
+        pages.opened(line, HOSTILE, [silence], alone=True),
         pages.gone(HOSTILE, alone=True),
         pages.letters({**letters, "next": HOSTILE, "total": HOSTILE}),
         pages.replayed(replayed),
