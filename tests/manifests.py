@@ -39,6 +39,7 @@ SETTINGS: Final[Mapping[str, type[Any]]] = {
     "egress-sink": EgressSettings,
     "deadletter-sink": DeadletterSettings,
 }
+_REFERRED: Final = {"configMapKeyRef": "ConfigMap", "secretKeyRef": "Secret"}
 _AUTHORITIES: Final = Path(certifi.where()).read_text(encoding="utf-8")
 # What has to be there before an overlay is applied: docs/deploy.md. Values stand for real ones.
 PREREQUISITES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = {
@@ -140,8 +141,11 @@ def environ_of(objects: Objects, deployment: Object) -> dict[str, str]:
     for variable in container.get("env", []):
         value = variable.get("value")
         if value is None:
-            reference = variable["valueFrom"]["secretKeyRef"]
-            value = data_of(objects, "Secret", reference["name"])[reference["key"]]
+            ((kind, reference),) = variable["valueFrom"].items()
+            data = data_of(objects, _REFERRED[kind], reference["name"])
+            if reference["key"] not in data and reference.get("optional"):
+                continue
+            value = data[reference["key"]]
         environ[variable["name"]] = value
     return environ
 

@@ -105,6 +105,8 @@ def test_console_is_deployed_as_the_other_sinks_are(components: tuple[str, ...])
     assert pod_of(deployment)["securityContext"] == pod_of(other)["securityContext"]
     assert container["command"][-1] == "sinks.console:create_app()"
     assert settings.deadletter_api_url == "http://deadletter-sink"
+    assert settings.environment == "dev"
+    assert settings.triggers_dir == (Path("triggers"), Path("triggers/optional"))
     assert given.keys() <= {each.upper() for each in ConsoleSettings.__dataclass_fields__}
     assert console.create_app(settings).test_client().get("/readyz").status_code == 200
     grace = pod_of(deployment)["terminationGracePeriodSeconds"]
