@@ -18,6 +18,7 @@ from sinks.deadletters.options import Value
 from sinks.feed.account import Account
 from sinks.feed.delivering import Undelivered, WrongShim
 from sinks.feed.parts import (
+    Asked,
     client_of,
     deliverings_of,
     events_url,
@@ -98,27 +99,30 @@ Example, edits of one wiki, slowly, to the shim of `make up`:
 @click.option("--ca-file", type=click.Path(path_type=Path), help="The shim's authorities, PEM.")
 @click.option("--user-agent", default="", help="Told to the stream: who you are; Wikimedia asks.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each event.")
-def feed_command(source: str, shim: str, as_json: bool, **asked: Any) -> None:
-    triggers = tuple(dict.fromkeys(asked["triggers"])) or (None,)
+def feed_command(
+    source: str, shim: str, triggers: tuple[str, ...], as_json: bool, **options: Any
+) -> None:
+    asked = Asked(**options)
+    names = tuple(dict.fromkeys(triggers)) or (None,)
     stopped = threading.Event()
-    accounts = {trigger: Account(time.monotonic) for trigger in triggers}
+    accounts = {trigger: Account(time.monotonic) for trigger in names}
     with quiet_ends(), stoppable("events on their way get 5 s") as stopping:
-        http, address = client_of(asked["token_file"], asked["ca_file"]), events_url(shim)
+        http, address = client_of(asked.token_file, asked.ca_file), events_url(shim)
         report = Report(accounts, as_json)
-        sources = {each: source_of(source, asked, stopped, report) for each in triggers}
-        first = sources[triggers[0]]
-        if first.key is None and len(triggers) > 1:
+        sources = {each: source_of(source, asked, stopped, report) for each in names}
+        first = sources[names[0]]
+        if first.key is None and len(names) > 1:
             raise ended(f"{source} can be read only once: name one --trigger, or none")
         try:
-            with positions_of(first, asked["state"]) as positions:
+            with positions_of(first, asked.state) as positions:
                 feeds = feeds_of(sources, accounts, positions, asked, stopped, report)
-                patience = asked["give_up_seconds"]
+                patience = asked.give_up_seconds
                 how = deliverings_of(feeds, http, address, patience, stopped, report)
                 saving = Saving(feeds, positions)
                 saving.now()  # a file that cannot be written is told before the first event
                 try:
                     tick = partial(_tick, saving, report, stopping)
-                    failure = run(feeds, how, asked["concurrency"], stopped, tick)
+                    failure = run(feeds, how, asked.concurrency, stopped, tick)
                 finally:
                     stopped.set()
                     saving.now()

@@ -6,10 +6,11 @@ import ssl
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import click
@@ -36,9 +37,25 @@ _ANSWER_SECONDS: Final = 330.0
 _STREAMS: Final = ("http://", "https://")
 
 
-def source_of(
-    name: str, asked: Mapping[str, Any], stopped: threading.Event, report: Report
-) -> Source:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The options, as `sinks feed --help` has them."""
+
+    wikis: tuple[str, ...]
+    since: datetime | None
+    reset: bool
+    state: Path
+    concurrency: int
+    rate: float | None
+    limit: int | None
+    give_up_seconds: float | None
+    silence_seconds: float
+    token_file: str | None
+    ca_file: Path | None
+    user_agent: str
+
+
+def source_of(name: str, asked: Asked, stopped: threading.Event, report: Report) -> Source:
     """Return the source of that name, opened if it is a file. raises: click.ClickException."""
     if not name.startswith(_STREAMS):
         try:
@@ -51,15 +68,15 @@ def source_of(
     except NotValid as error:
         raise ended(f"SOURCE {error}") from None
     patience = Patience(
-        silence_seconds=asked["silence_seconds"],
-        give_up_seconds=asked["give_up_seconds"],
+        silence_seconds=asked.silence_seconds,
+        give_up_seconds=asked.give_up_seconds,
         wait=stopped.wait,
         tell=report.tell,
     )
-    agent = f"{USER_AGENT} {asked['user_agent']}".strip()
+    agent = f"{USER_AGENT} {asked.user_agent}".strip()
     if not (agent.isascii() and agent.isprintable()):
         raise click.UsageError("--user-agent wants ASCII without control codes")
-    return StreamSource(address, asked["since"] or datetime.now(UTC), agent, patience)
+    return StreamSource(address, asked.since or datetime.now(UTC), agent, patience)
 
 
 def client_of(token_file: str | None, ca_file: Path | None) -> HttpClient:
@@ -93,18 +110,16 @@ def feeds_of(
     sources: Mapping[str | None, Source],
     accounts: Mapping[str | None, Account],
     positions: Positions | None,
-    asked: Mapping[str, Any],
+    asked: Asked,
     stopped: threading.Event,
     report: Report,
 ) -> list[Feed]:
     """Return a feed for each Trigger; its source begins where the state says."""
-    choice = Choice(
-        wikis=frozenset(asked["wikis"]), rate=asked["rate"] or 0.0, limit=asked["limit"]
-    )
+    choice = Choice(wikis=frozenset(asked.wikis), rate=asked.rate or 0.0, limit=asked.limit)
     feeds = []
     for trigger, source in sources.items():
         stored = None
-        if positions is not None and source.key is not None and not asked["reset"]:
+        if positions is not None and source.key is not None and not asked.reset:
             stored = positions.get(source.key, trigger)
         begin = source.start(stored, report.tell)
         account = accounts[trigger]
