@@ -56,12 +56,18 @@ def _failure(judged: Judged, wanted: str) -> str:
 
 
 def _none_of(judged: Judged) -> str:
-    """Alternatives of one attribute are told as one."""
+    """Alternatives of one attribute are told as one; of others those that come nearest."""
     parts = [part.filter for part in judged.parts]
     alike = {(one.dialect, one.attribute) for one in parts}
-    if len(alike) > 1 or not parts[0].attribute:
-        return f"none of: {', or '.join(map(_failed, judged.parts))}"
-    return _failure(judged.parts[0], " or ".join(one.text for one in parts))
+    if len(alike) == 1 and parts[0].attribute:
+        return _failure(judged.parts[0], " or ".join(one.text for one in parts))
+    most = max(map(_conditions_met, judged.parts))
+    nearest = [_failed(part) for part in judged.parts if _conditions_met(part) == most]
+    return nearest[0] if len(nearest) == 1 else f"none of: {', or '.join(nearest)}"
+
+
+def _conditions_met(judged: Judged) -> int:
+    return sum(map(_conditions_met, judged.parts)) if judged.parts else int(judged.passed)
 
 
 def _met(judged: Judged) -> str:

@@ -243,6 +243,18 @@ def test_enter_what_the_shim_does_not_route_tells_why(
             id="any of several",
         ),
         pytest.param(
+            [
+                {
+                    "any": [
+                        {"all": [{"exact": {"type": "t"}}, {"exact": {"kind": "create"}}]},
+                        {"all": [{"exact": {"type": "x"}}, {"exact": {"kind": "create"}}]},
+                    ]
+                }
+            ],
+            ["kind is edit, not create"],
+            id="any, the nearest",
+        ),
+        pytest.param(
             [{"not": {"exact": {"wikiid": "enwiki"}}}],
             ["refused, because wikiid is enwiki"],
             id="not",
