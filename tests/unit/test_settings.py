@@ -98,6 +98,7 @@ ROUTING = {
         "subscriber_token_file", __file__, Path(__file__), "/no/such/file", None
     ),
 }
+AGE = {"MAX_EVENT_AGE_SECONDS": Variable("max_event_age_seconds", "60", 60.0, "1h", 0.0)}
 SCHEMAS = {
     "SCHEMA_BASE_URI": Variable(
         "schema_base_uri", "https://s.org/x/", "https://s.org/x", "s.org", SCHEMA_BASE_URI
@@ -158,7 +159,7 @@ SINKS = {
             "PREDICTOR_HOST": Variable(
                 "predictor_host", "{isvc}.{namespace}.org", "{isvc}.{namespace}.org", "http://x", ""
             ),
-            "MAX_EVENT_AGE_SECONDS": Variable("max_event_age_seconds", "60", 60.0, "1h", 0.0),
+            **AGE,
             "YOUNG_REVISION_SECONDS": Variable("young_revision_seconds", "0", 0.0, "-5", 300.0),
             "OUTLINK_MODEL_VERSION": Variable(
                 "outlink_model_version", "links_1", "links_1", "two words", "alloutlinks_202209"
@@ -221,6 +222,8 @@ SINKS = {
             "DEADLETTER_API_URL": Variable(
                 "deadletter_api_url", "http://d/x/", "http://d/x", "d:8083", ""
             ),
+            "TRIGGERS_DIR": ROUTING["TRIGGERS_DIR"],
+            **AGE,
         },
     ),
     "deadletter": Sink(
