@@ -7,11 +7,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from prometheus_client import CollectorRegistry
-
-from sinks.telemetry import Telemetry
 from tests.manifest_components import extended
 from tests.manifests import Objects, of_kind
+from tests.telemetry_samples import families
 
 Rule = Mapping[str, Any]
 Panel = Mapping[str, Any]
@@ -84,16 +82,12 @@ def grouped(expression: str) -> set[str]:
 
 def declared() -> dict[str, frozenset[str]]:
     """Return metric -> labels, as Prometheus sees them, of all that our code declares."""
-    telemetry = Telemetry("any", lambda: 0)
-    telemetry.pending(lambda: 0)
-    registry: CollectorRegistry = telemetry._registry
     found: dict[str, frozenset[str]] = {}
-    for collector in registry._collector_to_names:
-        own = {*getattr(collector, "_labelnames", ())}
-        for family in collector.collect():
-            for suffix in _SUFFIXES.get(family.type, ()):
-                name = family.name + suffix
-                labels = own.union(*(each.labels for each in family.samples if each.name == name))
-                labels |= {"le"} if suffix == "_bucket" else set()
-                found[name] = frozenset(labels) | TARGET_LABELS
+    for family in families():
+        for suffix in _SUFFIXES.get(family.type, ()):
+            name = family.name + suffix
+            labels = frozenset[str]().union(
+                *(each.labels for each in family.samples if each.name == name)
+            )
+            found[name] = labels | TARGET_LABELS
     return found

@@ -6,12 +6,10 @@ import re
 from typing import get_args
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
-from sinks.errors import Unavailable
 from sinks.local.processes import ROOT
 from sinks.reasons import Stage
-from sinks.telemetry import Telemetry
+from tests.telemetry_samples import all_that_can_happen, families
 
 PAGE = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
 ROWS = [
@@ -21,27 +19,11 @@ ROWS = [
 ]
 
 
-def all_that_can_happen() -> Telemetry:
-    """Metrics with one sample of each at least."""
-    made = Telemetry("http-shim", lambda: 0.0)
-    made.count("deferred", 1.0, Unavailable("overloaded", ""), "changeprop", left=1.0, lag=1.0)
-    made.expect_canaries(["a.stream"])
-    made.upstream("predictor")(1.0)
-    made.resent("predictor")()
-    made.already_relayed()
-    made.avoided("a.host", False)
-    made.dropped("age", 1)
-    made.console_dropped()
-    made.spans("ended")(1)
-    made.pending(lambda: 1)
-    return made
-
-
 def test_metrics_of_the_page_are_those_that_there_are() -> None:
     """A metric that is not listed, or listed and not there, or with other labels, fails."""
     exposed = {}
-    for family in text_string_to_metric_families(all_that_can_happen().render().decode()):
-        if family.name.startswith("sinks_") and not family.name.endswith("_created"):
+    for family in families():
+        if family.name.startswith("sinks_"):
             name = f"{family.name}_total" if family.type == "counter" else family.name
             labels = {label for sample in family.samples for label in sample.labels} - {"le"}
             exposed[name] = (family.type, labels)
