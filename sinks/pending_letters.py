@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 
 from sinks.errors import SinkError
 
@@ -19,23 +20,25 @@ class PendingLetters:
         self._count = count
         self._wait_seconds = wait_seconds
         self._lock = threading.Lock()
-        self._done = threading.Event()
-        self._done.set()
-        self._found: int | None = None
+        self._counting: Future[int | None] | None = None
 
     def __call__(self) -> int | None:
         """Return how many there are; None if the database does not tell, or not in time."""
         with self._lock:
-            if self._done.is_set():
-                self._done, self._found = threading.Event(), None
-                threading.Thread(target=self._read, args=(self._done,), daemon=True).start()
-            done = self._done
-        return self._found if done.wait(self._wait_seconds) else None
-
-    def _read(self, done: threading.Event) -> None:
+            if self._counting is None or self._counting.done():
+                self._counting = Future()
+                threading.Thread(target=self._read, args=(self._counting,), daemon=True).start()
+            counting = self._counting
         try:
-            self._found = self._count()
+            return counting.result(self._wait_seconds)
+        except TimeoutError:
+            return None
+
+    def _read(self, counting: Future[int | None]) -> None:
+        found = None
+        try:
+            found = self._count()
         except SinkError:
             return  # whoever keeps a letter, or reads one, logs it
         finally:
-            done.set()
+            counting.set_result(found)
