@@ -48,7 +48,7 @@ class Trigger:
     @property
     def row(self) -> str:
         """The row that it delivers to; empty where the subscriber is none."""
-        _, folder, row = self.subscriber.rpartition("/models/")
+        _, folder, row = urlsplit(self.subscriber).path.rpartition("/models/")
         return row if folder else ""
 
 

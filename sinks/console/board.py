@@ -39,7 +39,7 @@ class Board:
                 line = lines[0]
                 for other in lines[1:]:
                     line = joined(line, other)
-                line = folded(line, arrival)
+                line = folded(line, arrival, now)
                 if line == lines[0]:
                     return
             else:

@@ -84,15 +84,12 @@ def check_own_page(environ: Environ) -> None:
 
 
 def _is_local(host: str) -> bool:
-    """Whether it is an address, or a name that is in no public DNS."""
+    """Whether it is an address, or the one name that is in nobody's DNS."""
     try:
         name = urlsplit(f"//{host}").hostname or ""
-        if "." not in name and ":" not in name:
-            return True
-        ipaddress.ip_address(name)
+        return name == "localhost" or bool(ipaddress.ip_address(name))
     except ValueError:
         return False
-    return True
 
 
 def _number(text: str) -> str:

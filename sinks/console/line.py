@@ -1,7 +1,7 @@
 """One line of the page: a page change, and what each row made of it; values that are folded.
 
-What arrives may arrive in any order and more than once: folding the same thing again changes
-nothing, and a reply that comes before its page change makes a line that waits for it.
+What arrives may arrive in any order and more than once: the same change again is counted, the same
+reply changes nothing, and a reply that comes before its page change makes a line that waits for it.
 """
 
 from __future__ import annotations
@@ -88,6 +88,7 @@ class Line(NamedTuple):
     """number:  its name for as long as it is kept. changed: sequence number of its last change.
     received:  Unix time of what came first.
     keys:      of all events in it. replaced: lines that turned out to be about the same change.
+    times:     that the change itself has come. last: Unix time of that.
     """
 
     number: int
@@ -97,6 +98,8 @@ class Line(NamedTuple):
     head: Head
     marks: tuple[Mark, ...] = ()
     replaced: tuple[int, ...] = ()
+    times: int = 1
+    last: float = 0.0
 
     @property
     def size(self) -> int:
@@ -115,16 +118,19 @@ def begun(number: int, received: float, arrival: Arrival) -> Line:
     """Return a new line."""
     marks = _by_row(arrival.marks)
     keys = frozenset((arrival.key, *arrival.own))
-    return Line(number, 0, received, keys, arrival.head, marks)
+    return Line(number, 0, received, keys, arrival.head, marks, last=received)
 
 
-def folded(line: Line, arrival: Arrival) -> Line:
-    """Return the line with what has arrived; an equal one if that was known."""
+def folded(line: Line, arrival: Arrival, now: float) -> Line:
+    """Return the line with what has arrived; an equal one if that is a reply that was known."""
     keys = line.keys | {arrival.key, *arrival.own}
+    again = line.head.document is not None and arrival.head.document is not None
     return line._replace(
         head=_better(line.head, arrival.head),
         marks=_by_row((*line.marks, *arrival.marks)),
         keys=keys if len(keys) <= 2 * MOST_MARKS else line.keys,
+        times=line.times + again,
+        last=now if again else line.last,
     )
 
 
@@ -135,6 +141,8 @@ def joined(line: Line, other: Line) -> Line:
         marks=_by_row((*line.marks, *other.marks)),
         keys=line.keys | other.keys,
         replaced=(*line.replaced, other.number)[-MOST_MARKS:],
+        times=line.times + other.times - 1,
+        last=max(line.last, other.last),
     )
 
 

@@ -10,19 +10,21 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from sinks import decision, jsondata
+from sinks import jsondata
+from sinks.attributes import check_core
 from sinks.cloudevent import Event
 from sinks.console.document import short
 from sinks.console.line import Line
-from sinks.decision import Deciding, Declined
+from sinks.decision import Deciding
 from sinks.errors import SinkError
 from sinks.explaining import words
-from sinks.model_row import ModelRow
+from sinks.explaining.subscribers import Surroundings, receive
 from sinks.models import MODELS
+from sinks.publishing import Publishing
 from sinks.triggers import Trigger
 
-_WANTED: Final = "should have a mark: it scores such changes"
-_NEEDED: Final = frozenset(("id", "source", "type"))
+# Nothing is published here: only rows are asked.
+_NOWHERE: Final = Publishing({}, (), ())
 
 
 class Silence(NamedTuple):
@@ -40,11 +42,9 @@ class Silences:
     """Tells of lines. triggers: those of subscribers that are no rows do not count."""
 
     def __init__(self, triggers: Sequence[Trigger], deciding: Deciding) -> None:
-        rows = ((each, MODELS.get(each.row)) for each in triggers)
         # What feeds on another row's predictions is not silent about page changes.
-        self._pairs = [
-            (each, row) for each, row in rows if row is not None and not row.wanted.model_name
-        ]
+        rows = {row.name for row in MODELS.values() if not row.wanted.model_name}
+        self._triggers = [each for each in triggers if each.row in rows]
         self._deciding = deciding
 
     def of(self, line: Line) -> list[Silence]:
@@ -53,29 +53,33 @@ class Silences:
         event = _event_of(line)
         if event is None:
             return []
-        marked = {mark.row for mark in line.marks}
         then = datetime.fromtimestamp(line.received, UTC)
+        here = Surroundings(MODELS, self._deciding, _NOWHERE, then)
+        marked = {mark.row for mark in line.marks}
         found = [
-            self._silence(trigger, row, event, then)
-            for trigger, row in self._pairs
-            if row.name not in marked
+            _silence(trigger, event, here)
+            for trigger in self._triggers
+            if trigger.row not in marked
         ]
-        return sorted(found, key=lambda each: (not each.wanted, each.row, each.trigger))
+        # One of a row's Triggers that takes the change is enough.
+        wanted = {each.row for each in found if each.wanted}
+        told = [each for each in found if each.wanted or each.row not in wanted]
+        return sorted(told, key=lambda each: (not each.wanted, each.row, each.trigger))
 
-    def _silence(self, trigger: Trigger, row: ModelRow, event: Event, then: datetime) -> Silence:
-        judged = trigger.filter.judged(event)
-        wanted, why = True, _WANTED
-        if not judged.passed:
-            wanted, why = False, f"does not take it: {next(words.why_failed(judged))}"
-        else:
-            try:
-                decided = decision.decide(event, row, self._deciding, then)
-                if isinstance(decided, Declined):
-                    reason = words.why_declined(decided, row, self._deciding)
-                    wanted, why = False, f"does not score it: {reason}"
-            except SinkError as error:
-                why = f"cannot take it, {error.reason}: {error.detail}"
-        return Silence(row.name, trigger.name, wanted, short(why))
+
+def _silence(trigger: Trigger, event: Event, here: Surroundings) -> Silence:
+    judged = trigger.filter.judged(event)
+    if not judged.passed:
+        why = f"does not take it: {next(words.why_failed(judged))}"
+        return Silence(trigger.row, trigger.name, False, short(why))
+    received = receive(trigger.subscriber, event, here)
+    if received.outcome == "replied":
+        why = "should have a mark: it scores such changes"
+        return Silence(trigger.row, trigger.name, True, why)
+    what = (
+        "does not score it" if received.outcome == "ignored" else f"refuses it, {received.reason}"
+    )
+    return Silence(trigger.row, trigger.name, False, short(f"{what}: {received.detail}"))
 
 
 def _event_of(line: Line) -> Event | None:
@@ -83,9 +87,8 @@ def _event_of(line: Line) -> Event | None:
     if document is None or not document.is_whole:
         return None
     attributes = dict(document.attributes)
-    if not attributes.keys() >= _NEEDED:
-        return None
     try:
+        check_core(attributes)  # what a report says of an event, nobody has checked
         return Event(attributes, jsondata.loads(document.text.encode()))
     except SinkError:
         return None

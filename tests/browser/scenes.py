@@ -59,8 +59,8 @@ def deliver(console: Running, *titles: str) -> list[str]:
     return ids
 
 
-def deliver_reply(console: Running, cause: str) -> None:
+def deliver_reply(console: Running, cause: str, model: str = "drafttopic") -> None:
     """A row's reply to the page change with this id."""
-    named = {"id": f"browser-{next(_IDS)}", "model": "drafttopic", "causationid": cause}
+    named = {"id": f"browser-{next(_IDS)}", "model": model, "causationid": cause}
     made = binary(revision_score(), **named, type=SCORE_TYPE, wikiid="enwiki")
     assert call(console.port, "/", *made).status == 202

@@ -11,7 +11,15 @@ from playwright.sync_api import Locator, Page, expect
 
 from sinks.local.processes import Running
 from tests.browser.conftest import TOKEN, Windows
-from tests.browser.scenes import JSON, sample, send, send_rejected, send_samples
+from tests.browser.scenes import (
+    JSON,
+    deliver,
+    deliver_reply,
+    sample,
+    send,
+    send_rejected,
+    send_samples,
+)
 from tests.upstream import call
 
 Pipeline = dict[str, Running]
@@ -85,6 +93,21 @@ def test_opened_line_says_why_a_row_has_no_mark(page: Page, pipeline: Pipeline) 
     expect(listed.filter(has_text="reverted")).to_contain_text("does not score it")
     expect(listed.filter(has_text="articlequality")).to_contain_text("should have a mark")
     expect(listed.filter(has_text="revertrisk-wikidata")).to_contain_text("wikiid is enwiki")
+
+
+def test_rows_that_come_to_an_open_line_stay_closed(page: Page, pipeline: Pipeline) -> None:
+    """What somebody reads is not moved by what he has not opened."""
+    (cause,) = deliver(pipeline["console"], "Opened_early")
+    opened = line(page, "Opened early")
+    opened.locator("summary").first.click()
+    expect(opened.get_by_text("Rows without a mark")).to_be_visible()
+
+    for model in ("damaging", "drafttopic"):
+        deliver_reply(pipeline["console"], cause, model)
+
+    expect(opened.get_by_label("replies")).to_contain_text("2 rows")
+    is_open = opened.locator(".reply").evaluate_all("all => all.map(each => each.open)")
+    assert is_open == [True, True, False]
 
 
 def test_open_line_stays_open_and_focused_when_it_changes(page: Page, pipeline: Pipeline) -> None:

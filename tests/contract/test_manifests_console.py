@@ -91,6 +91,24 @@ def test_component_renders_documented_fields_in_the_namespace(components: tuple[
 
 
 @pytest.mark.parametrize("components", WAYS)
+def test_console_decides_by_the_settings_of_who_decides(components: tuple[str, ...]) -> None:
+    """Else it would tell other reasons than theirs."""
+    objects = made(components)
+    whose = {
+        generated(objects, "ConfigMap", name)["metadata"]["name"]: name
+        for name in ("http-shim", "score-sink")
+    }
+    variables = container_of(of_kind(objects, "Deployment")["console"])["env"]
+    references = {each["name"]: each["valueFrom"]["configMapKeyRef"] for each in variables}
+
+    assert {name: (whose[each["name"]], each["key"]) for name, each in references.items()} == {
+        "ENVIRONMENT": ("http-shim", "ENVIRONMENT"),
+        "TRIGGERS_DIR": ("http-shim", "TRIGGERS_DIR"),
+        "MAX_EVENT_AGE_SECONDS": ("score-sink", "MAX_EVENT_AGE_SECONDS"),
+    }
+
+
+@pytest.mark.parametrize("components", WAYS)
 def test_console_is_deployed_as_the_other_sinks_are(components: tuple[str, ...]) -> None:
     """Its Pod is as restricted as theirs, one there is, and its app starts with its settings."""
     deployment = of_kind(made(components), "Deployment")["console"]
@@ -105,7 +123,6 @@ def test_console_is_deployed_as_the_other_sinks_are(components: tuple[str, ...])
     assert pod_of(deployment)["securityContext"] == pod_of(other)["securityContext"]
     assert container["command"][-1] == "sinks.console:create_app()"
     assert settings.deadletter_api_url == "http://deadletter-sink"
-    assert settings.environment == "dev"
     assert settings.triggers_dir == (Path("triggers"), Path("triggers/optional"))
     assert given.keys() <= {each.upper() for each in ConsoleSettings.__dataclass_fields__}
     assert console.create_app(settings).test_client().get("/readyz").status_code == 200

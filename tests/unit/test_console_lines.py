@@ -59,14 +59,24 @@ def test_events_in_any_order_make_one_line(events: tuple[Event, ...]) -> None:
     assert {board.find(number) for number in (1, 2)} == {line, None}
 
 
-def test_event_that_comes_again_changes_nothing() -> None:
+def test_reply_that_comes_again_changes_nothing() -> None:
     """A redelivery makes neither a second line nor news for those who watch."""
     once = board_of(*EVENTS)
 
-    twice = board_of(*EVENTS, *EVENTS)
+    twice = board_of(*EVENTS, *EVENTS[1:])
 
     assert lines_of(twice) == lines_of(once)
     assert twice.sequence == once.sequence
+
+
+@pytest.mark.parametrize("change", [EVENTS[0], report([], EVENTS[0])], ids=["broker", "shim"])
+def test_change_that_comes_again_is_one_line_and_counted(change: Event) -> None:
+    """Who sends a page change once more sees that it has arrived."""
+    board = board_of(EVENTS[1], change, EVENTS[2], change, change)
+
+    (line,) = lines_of(board)
+    assert (line.times, line.received, line.last) == (3, 1000.0, 1004.0)
+    assert "×3" in Pages(static_files(), 10, False).line(line)
 
 
 def test_same_id_on_another_wiki_makes_a_line_of_its_own() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,24 +17,37 @@ from sinks.console.line import Line, begun, folded
 from sinks.console.silence import Silence, Silences
 from sinks.incoming import receive, typed
 from sinks.local.processes import ROOT
-from sinks.models import MODELS, ROWS
+from sinks.models import ROWS
 from sinks.settings import SCHEMA_BASE_URI
-from tests.console_events import attributes, change, reply
+from tests.console_events import attributes, change, reply, report
 from tests.factories import page_change
 
 SHIPPED = triggers.load([ROOT / "triggers", ROOT / "triggers" / "optional"], {"*": "http://{name}"})
 RECEIVED = datetime(2026, 9, 23, 10, 1, tzinfo=UTC)  # a minute after the factories' documents
 
 
+DECIDING = decision.load("production", "production", SCHEMA_BASE_URI, 0)
+
+
 def silences(max_event_age_seconds: float = 0) -> Silences:
-    deciding = decision.load("production", "production", SCHEMA_BASE_URI, max_event_age_seconds)
-    return Silences(SHIPPED, deciding)
+    return Silences(SHIPPED, replace(DECIDING, max_event_age_seconds=max_event_age_seconds))
+
+
+def trigger(name: str, filters: list[Any]) -> dict[str, Any]:
+    """A Trigger of drafttopic."""
+    ref = {"apiVersion": "v1", "kind": "Service", "name": "score-sink"}
+    return {
+        "apiVersion": "eventing.knative.dev/v1",
+        "kind": "Trigger",
+        "metadata": {"name": name},
+        "spec": {"filters": filters, "subscriber": {"ref": ref, "uri": "/models/drafttopic"}},
+    }
 
 
 def line_of(*events: Event) -> Line:
     line = begun(1, RECEIVED.timestamp(), arrival_of(events[0]))
     for each in events[1:]:
-        line = folded(line, arrival_of(each))
+        line = folded(line, arrival_of(each), RECEIVED.timestamp())
     return line
 
 
@@ -66,7 +80,6 @@ def test_every_row_is_told_of_but_those_that_feed_on_predictions() -> None:
 
     assert feeding
     assert told(arrived()).keys() == {each.row for each in SHIPPED if each.row} - feeding
-    assert told(arrived()).keys() <= MODELS.keys()
 
 
 def test_row_with_a_mark_is_not_silent() -> None:
@@ -107,8 +120,30 @@ def test_change_that_no_row_can_read_is_told_as_refused() -> None:
 
     silence = told(broken)["drafttopic"]
 
-    assert silence.wanted
-    assert silence.why.startswith("cannot take it, invalid_")
+    assert not silence.wanted
+    assert silence.why.startswith("refuses it, invalid_document: ")
+
+
+def test_row_of_several_triggers_is_silent_once() -> None:
+    """One that takes the change is enough; where none does, each has its reason."""
+    event = arrived()
+    made = [
+        triggers.parse(trigger(name, filters), {"*": "http://{name}"})
+        for name, filters in (
+            ("german", [{"exact": {"wikiid": "dewiki"}}]),
+            ("english", [{"exact": {"wikiid": "enwiki"}}]),
+            ("french", [{"exact": {"wikiid": "frwiki"}}]),
+        )
+    ]
+
+    taken = Silences(made, DECIDING).of(line_of(event))
+    others = Silences([made[0], made[2]], DECIDING).of(line_of(event))
+
+    assert [(each.trigger, each.wanted) for each in taken] == [("english", True)]
+    assert [(each.trigger, each.wanted) for each in others] == [
+        ("french", False),
+        ("german", False),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -122,6 +157,7 @@ def test_change_that_no_row_can_read_is_told_as_refused() -> None:
         pytest.param(
             Event({**attributes(), **{f"a{n}": "1" for n in range(80)}}, page_change()), id="many"
         ),
+        pytest.param(report([], change(time="soon")), id="no time"),
     ],
 )
 def test_line_that_is_not_known_as_a_whole_says_nothing(event: Event) -> None:
@@ -132,4 +168,4 @@ def test_line_that_is_not_known_as_a_whole_says_nothing(event: Event) -> None:
 @pytest.mark.parametrize("data", [None, [], "text", 5, {}, {"meta": {"domain": "canary"}}])
 def test_any_document_is_told_of_without_an_error(data: Any) -> None:
     """Whatever came, the line opens."""
-    assert told(change()._replace(data=data)).keys() == told(arrived()).keys()
+    assert told(arrived()._replace(data=data)).keys() == told(arrived()).keys()

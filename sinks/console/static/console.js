@@ -51,10 +51,10 @@ async function open(line) {
   query.set("part", "documents");
   try {
     const answer = await fetch(`/events/${line.dataset.number}?${query}`);
-    const shown = [...place.querySelectorAll("details[open] b")].map((each) => each.textContent);
+    const shown = [...place.querySelectorAll("details[open] > summary b")].map((each) => each.textContent);
     place.replaceChildren(parsed(await answer.text()));
     for (const each of place.querySelectorAll("details")) {
-      if (shown.includes(each.querySelector("b").textContent)) each.open = true;
+      if (shown.includes(each.querySelector("summary b").textContent)) each.open = true;
     }
   } catch {
     place.textContent = "The console does not answer.";
