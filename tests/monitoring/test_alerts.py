@@ -27,6 +27,7 @@ SPOILT: Final = [
     ("SinksDown", "max by", "min by", "one Pod of two"),
     ("SinksDown", "relayed|deferred", "relayed|ignored", "scaled to none"),
     ("SinksDown", "deferred'}[5m]", "deferred'}[10m]", "after a rush"),
+    ("SinksDown", "replied'}[5m]", "replied'}[10m]", "after a rush"),
     ("SinksDeferred", "> 10\n", "> 1\n", "little comes in"),
     ("SinksDeferred", "> 0.1\n", "> 0.01\n", "one in twenty"),
     ("SinksDeferred", "[5m]", "[20m]", "three minutes"),
