@@ -90,8 +90,9 @@ def explain_command(
     with quiet_ends():
         settings = _settings(environment, stream_names)
         content = event_bytes(name, settings.max_body_bytes)
-        resources = _resources(directories, cluster, settings)
-        _check_trigger(only, resources)
+        places = _places(directories, cluster, settings)
+        resources = _resources(places)
+        _check_trigger(only, resources, places)
         document = _document(name, content)
         if as_is and "specversion" not in document:
             raise ended(one_line(f"{name}: --as-is, but no CloudEvent: it has no attributes"))
@@ -102,7 +103,8 @@ def explain_command(
             Terminal().line(json.dumps(as_document(called, entry, brokers, settings), indent=2))
         else:
             terminal = Terminal()
-            for line in lines(called, entry, brokers, settings, filters or only is not None):
+            where = _where(settings, places)
+            for line in lines(called, entry, brokers, where, filters or only is not None):
                 terminal.line(line.text, fg=line.colour, bold=line.bold or None)
     fine = any(each.scored for each in brokers) and not any(each.wrong for each in brokers)
     sys.exit(OK if fine else FINDINGS)
@@ -136,22 +138,33 @@ def _document(name: str, content: bytes) -> Mapping[str, Any]:
     return document
 
 
-def _resources(
+def _places(
     directories: Sequence[str], cluster: str | None, settings: ExplainSettings
-) -> Resources:
-    paths = directories or [str(path) for path in settings.triggers_dir]
-    resources = read([cluster] if cluster is not None else paths)
+) -> Sequence[str]:
+    if cluster is not None:
+        return [cluster]
+    return directories or [str(path) for path in settings.triggers_dir]
+
+
+def _resources(places: Sequence[str]) -> Resources:
+    resources = read(places)
     if resources.unreadable:
         raise ended("\n".join(resources.unreadable))
     return resources
 
 
-def _check_trigger(only: str | None, resources: Resources) -> None:
+def _where(settings: ExplainSettings, places: Sequence[str]) -> str:
+    names = f"{settings.stream_names} stream names"
+    return f"environment {settings.environment}, {names}, Triggers of {', '.join(places)}"
+
+
+def _check_trigger(only: str | None, resources: Resources, places: Sequence[str]) -> None:
     names = names_of(resources)
     if only is not None and only not in names:
         near = get_close_matches(only, names, 1)
         meant = f"is {near[0]} meant?" if near else f"there are {', '.join(sorted(names)[:20])}"
-        raise ended(one_line(f"--trigger {only}: no Trigger has this name: {meant}"))
+        where = f"no Trigger in {', '.join(places)} has this name"
+        raise ended(one_line(f"--trigger {only}: {where}: {meant}"))
 
 
 def _brokers(

@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 from sinks import jsondata
 from sinks.contract.finding import one_line
 from sinks.explain.brokers import Explained, failed, unpublished
-from sinks.explain_settings import ExplainSettings
 from sinks.explaining import words
 from sinks.explaining.entry import Entry
 from sinks.explaining.explanation import Step, Verdict
@@ -32,14 +31,15 @@ def lines(
     name: str,
     entry: Entry,
     brokers: Sequence[Explained],
-    settings: ExplainSettings,
+    where: str,
     with_filters: bool,
 ) -> Iterator[Line]:
     """Yield the lines.
 
-    with_filters: whether each condition of each filter is shown, passed or not.
+    where:         environment, names of streams, and whose Triggers.
+    with_filters:  whether each condition of each filter is shown, passed or not.
     """
-    yield from _entered(name, entry, settings)
+    yield from _entered(name, entry, where)
     for explained in brokers:
         if explained.broker and len(brokers) > 1:
             yield Line("")
@@ -53,7 +53,7 @@ def lines(
             yield from _finding(finding)
 
 
-def _entered(name: str, entry: Entry, settings: ExplainSettings) -> Iterator[Line]:
+def _entered(name: str, entry: Entry, where: str) -> Iterator[Line]:
     if entry.event is None:
         said = f": {entry.detail}" if entry.detail else ""
         yield Line(_said(f"{name}:", f"the shim: {entry.outcome}, {entry.reason}{said}"), "red")
@@ -63,8 +63,7 @@ def _entered(name: str, entry: Entry, settings: ExplainSettings) -> Iterator[Lin
         f"{each} {value}" for each in _TOLD if (value := entry.event.get(each)) is not None
     )
     yield Line(_said(f"{name}:", told), bold=True)
-    where = f"environment {settings.environment}, {settings.stream_names} stream names"
-    yield Line(f"  {where}")
+    yield Line(one_line(f"  {where}"))
     if entry.as_it_is:
         yield Line("  with the attributes that it has: the shim has no part in it")
     if entry.changed:

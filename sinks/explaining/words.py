@@ -61,13 +61,20 @@ def _none_of(judged: Judged) -> str:
     alike = {(one.dialect, one.attribute) for one in parts}
     if len(alike) == 1 and parts[0].attribute:
         return _failure(judged.parts[0], " or ".join(one.text for one in parts))
-    most = max(map(_conditions_met, judged.parts))
-    nearest = [_failed(part) for part in judged.parts if _conditions_met(part) == most]
+    least = min(map(_distance, judged.parts))
+    nearest = [_failed(part) for part in judged.parts if _distance(part) == least]
     return nearest[0] if len(nearest) == 1 else f"none of: {', or '.join(nearest)}"
 
 
-def _conditions_met(judged: Judged) -> int:
-    return sum(map(_conditions_met, judged.parts)) if judged.parts else int(judged.passed)
+def _distance(judged: Judged) -> tuple[int, int]:
+    """How far an event is from passing: conditions that it does not meet, then those that it does,
+    the more the nearer."""
+    if judged.filter.dialect == "not" or not judged.parts:
+        return int(not judged.passed), -int(judged.passed)
+    parts = list(map(_distance, judged.parts))
+    if judged.filter.dialect == "any":
+        return min(parts)
+    return sum(each[0] for each in parts), sum(each[1] for each in parts)
 
 
 def _met(judged: Judged) -> str:

@@ -67,7 +67,7 @@ def test_explain_begins_with_the_answer_for_each_trigger() -> None:
     lines = done.output.splitlines()
     assert done.exit_code == 0
     assert lines[0].startswith(f"{TALK}: type org.wikimedia.mediawiki.page.change.v1, ")
-    assert lines[1] == "  environment dev, production stream names"
+    assert lines[1] == "  environment dev, production stream names, Triggers of triggers"
     assert lines[2] == (
         "drafttopic:                   replied -> mediawiki.revision_score_drafttopic"
     )

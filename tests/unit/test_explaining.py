@@ -255,6 +255,23 @@ def test_enter_what_the_shim_does_not_route_tells_why(
             id="any, the nearest",
         ),
         pytest.param(
+            [
+                {
+                    "any": [
+                        {"exact": {"kind": "create"}},
+                        {"exact": {"wikiid": "enwiki", "kind": "create", "type": "z"}},
+                    ]
+                }
+            ],
+            ["kind is edit, not create"],
+            id="any, the least that is missing",
+        ),
+        pytest.param(
+            [{"any": [{"not": {"exact": {"wikiid": "enwiki"}}}, {"exact": {"kind": "create"}}]}],
+            ["none of: refused, because wikiid is enwiki, or kind is edit, not create"],
+            id="any with not",
+        ),
+        pytest.param(
             [{"not": {"exact": {"wikiid": "enwiki"}}}],
             ["refused, because wikiid is enwiki"],
             id="not",
@@ -490,7 +507,7 @@ def test_trigger_of_a_refused_filter_is_refused() -> None:
         trigger_of(trigger("one", service("x", version="other/v1"), [{"equals": {"type": "x"}}]))
 
 
-def test_candidate_goes_by_filters_and_not_by_filter() -> None:
+def test_trigger_goes_by_filters_and_not_by_filter() -> None:
     """`filters` beats the older `filter`."""
     resource = trigger("drafttopic")
     resource["spec"]["filter"] = {"attributes": {"type": "something.else"}}
