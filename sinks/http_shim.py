@@ -95,7 +95,7 @@ class _Shim:
         self._reporting = None
         if settings.console_url:
             console = http_client("console", settings, sink.telemetry, token_file=token_file)
-            rows = {name: row for row, names in self._only_to.items() for name in names}
+            rows = {each.name: each.row for each in routes if each.row}
             self._reporting = Reporting(
                 console, settings.console_url, rows, sink.telemetry.console_dropped
             )
@@ -199,7 +199,9 @@ def _only(arguments: Sequence[tuple[str, str]], routes: Sequence[Trigger]) -> li
     """
     only = [value for _, value in arguments]
     names = {name for name, _ in arguments}
-    if names - {"trigger"} or not set(only) <= {trigger.name for trigger in routes}:
+    unknown = set(only) - {trigger.name for trigger in routes}
+    if names - {"trigger"} or unknown:
         known = ", ".join(trigger.name for trigger in routes) or "none: the Broker routes"
-        raise InvalidEvent("unknown_trigger", f"?trigger=NAME is the only parameter: {known}")
+        wrong = f"there is no Trigger {min(unknown)[:64]!r}" if unknown else "?trigger=NAME it is"
+        raise InvalidEvent("unknown_trigger", f"{wrong}; there are: {known}")
     return only or None

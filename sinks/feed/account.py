@@ -67,10 +67,6 @@ class Account:
             self.last_dt = ended.change.dt or self.last_dt
             self._times.append(self.clock())
 
-    def is_known(self) -> bool:
-        """Return whether the shim has answered for an event."""
-        return self.acknowledged > 0
-
     def defer(self) -> None:
         """Count an answer after which an event is sent again."""
         with self._lock:

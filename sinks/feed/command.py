@@ -18,13 +18,14 @@ from sinks.deadletters.options import Value
 from sinks.feed.account import Account
 from sinks.feed.delivering import Undelivered, WrongShim
 from sinks.feed.parts import (
-    Asked,
+    Options,
     client_of,
     deliverings_of,
     events_url,
     feeds_of,
     positions_of,
     source_of,
+    unknown_wikis,
 )
 from sinks.feed.position import InvalidState
 from sinks.feed.report import Report
@@ -102,13 +103,15 @@ Example, edits of one wiki, slowly, to the shim of `make up`:
 def feed_command(
     source: str, shim: str, triggers: tuple[str, ...], as_json: bool, **options: Any
 ) -> None:
-    asked = Asked(**options)
+    asked = Options(**options)
     names = tuple(dict.fromkeys(triggers)) or (None,)
     stopped = threading.Event()
     accounts = {trigger: Account(time.monotonic) for trigger in names}
     with quiet_ends(), stoppable("events on their way get 5 s") as stopping:
         http, address = client_of(asked.token_file, asked.ca_file), events_url(shim)
         report = Report(accounts, as_json)
+        for line in unknown_wikis(asked.wikis):
+            report.tell(line)
         sources = {each: source_of(source, asked, stopped, report) for each in names}
         first = sources[names[0]]
         if first.key is None and len(names) > 1:

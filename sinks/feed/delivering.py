@@ -50,8 +50,8 @@ class Delivering:
     answer_seconds:   for one answer.
     give_up_seconds:  for one event; None: for ever.
     wait:             waits so long; true if the feed has to stop.
-    is_known:         whether the shim has answered for an event before: what it says of the command
-                      then is its own trouble, as in a rollout, and passes.
+    is_known:         whether the shim has taken an event before: what whoever answers there says of
+                      the command then is no mistake in it, but passes, as a rollout does.
     deferred:         called with a line for people, whenever an event has to be sent again.
     """
 

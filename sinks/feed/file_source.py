@@ -18,6 +18,7 @@ MAX_LINE_BYTES: Final = 4 * 2**20
 _PART_BYTES: Final = 65536
 # What is kept of the file, to know it again: a hash of so much in front of the position.
 _KNOWN_BYTES: Final = 4096
+UNFINISHED: Final = "it has no end, and is no JSON: it is left for the next run"
 
 
 class FileSource:
@@ -34,6 +35,13 @@ class FileSource:
         regular = stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
         self.key = str(Path(name).resolve()) if regular and name != "-" else None
 
+    @property
+    def is_indented(self) -> bool:
+        """Whether it begins as one document, or a list of them, over several lines."""
+        begin = os.pread(self._file.fileno(), _PART_BYTES, 0) if self.key is not None else b""
+        first, newline, _ = begin.partition(b"\n")
+        return bool(newline) and first.strip() in (b"{", b"[")
+
     def start(self, stored: Stored | None, tell: Callable[[str], None]) -> int:
         """Return the offset to go on at: the beginning, if the file is another one by now."""
         offset = (stored or {}).get("offset", 0)
@@ -41,6 +49,8 @@ class FileSource:
             return 0
         size = os.fstat(self._file.fileno()).st_size
         if isinstance(offset, int) and 0 < offset <= size and self.stored(offset) == stored:
+            if offset == size:
+                tell(f"{self.key} was fed to its end before: --reset feeds it once more")
             return offset
         tell(f"{self.key} is not what it was, so it is read from its beginning")
         return 0
@@ -62,8 +72,7 @@ class FileSource:
                 position += self._pass_over()
                 yield Item(position, b"", f"it has more than {MAX_LINE_BYTES} bytes", where)
             elif not line.endswith(b"\n") and not _is_json(line):
-                cut = "it has no end, and is no JSON: it is left for the next time"
-                yield Item(begin, b"", cut, where)
+                yield Item(begin, b"", UNFINISHED, where)
             else:
                 yield Item(position, line.strip(), where=where)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ssl
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from sinks import wikis
 from sinks.contract.finding import one_line
 from sinks.contract.options import authorization
 from sinks.contract.terminal import ended
@@ -38,7 +40,7 @@ _STREAMS: Final = ("http://", "https://")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Options:
     """The options, as `sinks feed --help` has them."""
 
     wikis: tuple[str, ...]
@@ -55,14 +57,18 @@ class Asked:
     user_agent: str
 
 
-def source_of(name: str, asked: Asked, stopped: threading.Event, report: Report) -> Source:
+def source_of(name: str, asked: Options, stopped: threading.Event, report: Report) -> Source:
     """Return the source of that name, opened if it is a file. raises: click.ClickException."""
     if not name.startswith(_STREAMS):
         try:
-            return FileSource(name)
+            source = FileSource(name)
         except OSError as error:
             hint = ": a stream begins with https://" if "/v2/stream/" in name else ""
             raise ended(f"{one_line(name)}: {error.strerror}{hint}") from None
+        if source.is_indented:
+            wanted = "a feed has one JSON document a line: jq -c . makes it, jq -c .[] of a list"
+            raise ended(f"{one_line(name)}: {wanted}")
+        return source
     try:
         address = absolute_url(name)
     except NotValid as error:
@@ -77,6 +83,16 @@ def source_of(name: str, asked: Asked, stopped: threading.Event, report: Report)
     if not (agent.isascii() and agent.isprintable()):
         raise click.UsageError("--user-agent wants ASCII without control codes")
     return StreamSource(address, asked.since or datetime.now(UTC), agent, patience)
+
+
+def unknown_wikis(names: Sequence[str]) -> Iterator[str]:
+    """Yield a line for each that is in no table; there may be newer ones."""
+    known = wikis.load()
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            meant = f": is {near[0]} meant?" if near else ""
+            yield one_line(f"--wiki {name}: no wiki that is known here is called so{meant}")
 
 
 def client_of(token_file: str | None, ca_file: Path | None) -> HttpClient:
@@ -110,7 +126,7 @@ def feeds_of(
     sources: Mapping[str | None, Source],
     accounts: Mapping[str | None, Account],
     positions: Positions | None,
-    asked: Asked,
+    asked: Options,
     stopped: threading.Event,
     report: Report,
 ) -> list[Feed]:
@@ -137,6 +153,9 @@ def deliverings_of(
 ) -> list[Delivering]:
     """Return how each feed's events are delivered."""
 
+    def is_known() -> bool:
+        return any(feed.account.acknowledged for feed in feeds)
+
     def deferred(account: Account, text: str) -> None:
         account.defer()
         report.tell(text)
@@ -148,7 +167,7 @@ def deliverings_of(
             answer_seconds=_ANSWER_SECONDS,
             give_up_seconds=give_up_seconds,
             wait=stopped.wait,
-            is_known=feed.account.is_known,
+            is_known=is_known,
             deferred=partial(deferred, feed.account),
         )
         for feed in feeds

@@ -18,6 +18,7 @@ import click
 from sinks.contract.finding import one_line
 from sinks.contract.terminal import Terminal
 from sinks.feed.account import Account, Ended
+from sinks.feed.file_source import UNFINISHED
 
 # Lines that wait to be written; who has more to say waits too, and so does the feed.
 _WAITING: Final = 1000
@@ -102,13 +103,14 @@ class Report:
             except queue.Empty:
                 break
             if isinstance(said, str):
-                self._trouble(said, said)
+                self._trouble(": ".join(said.split(": ")[:2]), said)
                 continue
             if self._as_json:
                 self._terminal.line(json.dumps(_document(said)))
             if not said.is_kept:
                 why = one_line(f"{said.reason}: {said.detail}")
-                self._trouble(why, f"rejected, and passed over: {said.where}: {why}")
+                over = "" if said.detail == UNFINISHED else ", and passed over"
+                self._trouble(why, f"rejected{over}: {said.where}: {why}")
         sys.stdout.flush()
 
     def _trouble(self, kind: str, text: str) -> None:

@@ -70,7 +70,7 @@ def judged(status: int, headers: Mapping[str, str], body: bytes) -> Done | Again
     if status >= 500 or status in _REPEATED:
         deferred = reason == "deliveries_deferred"
         triggers, rejected = to_repeat(str(error["detail"])) if deferred else ((), 0)
-        said = f"the shim answers {status}: {detail}"
+        said = f"the shim answers {status}: {_without_advice(detail) if deferred else detail}"
         return Again(said, triggers, rejected, headers.get("retry-after"))
     # Whoever answers otherwise is no shim: what he takes, or refuses, is not to be passed over.
     advice = {
@@ -80,6 +80,12 @@ def judged(status: int, headers: Mapping[str, str], body: bytes) -> Done | Again
         405: "is this the URL of the shim?",
     }.get(status, "it has to be the URL of a shim")
     return Mistake(f"SHIM answers {status}: {advice}")
+
+
+def _without_advice(detail: str) -> str:
+    """The shim's advice to its caller is what a feed does."""
+    reason, _, told = detail.partition(": ")
+    return f"{reason}: {told.partition('; ')[2] or told}"
 
 
 def _error(body: bytes) -> dict[str, Any]:

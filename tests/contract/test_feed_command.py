@@ -314,6 +314,36 @@ def test_feed_through_a_rollout_of_the_shim_goes_on(runs: Runs) -> None:
     assert "SHIM answers 404: is this the URL of the shim?; again in" in done.err
 
 
+def test_feed_through_a_rollout_goes_on_for_every_trigger(runs: Runs) -> None:
+    """What has answered one of them is the shim, for those too that wait for their first answer."""
+
+    def script(_: int, triggers: tuple[str, ...], attempt: int) -> Answer:
+        if triggers == ("b",) and attempt == 1:
+            wait_until(lambda: (0, ("a",)) in shim.taken, "the other Trigger has its event", 10)
+            return 404, "<html>", {}
+        return GOOD
+
+    with Stream(1, (sends(), sends())) as stream, Shim(script) as shim:
+        done = runs.run(stream.url, shim.url, "--limit", "1", "--trigger", "a", "--trigger", "b")
+
+    assert done.code == 0, done
+    assert sorted(shim.taken) == [(0, ("a",)), (0, ("b",))]
+
+
+def test_feed_with_a_trigger_that_is_gone_ends(runs: Runs) -> None:
+    """The shim itself says so, whatever it has taken before."""
+
+    def script(number: int, _: tuple[str, ...], __: int) -> Answer:
+        gone = {"reason": "unknown_trigger", "detail": "there are: x"}
+        return (422, gone, {}) if number else GOOD
+
+    with Stream(2, (sends(),)) as stream, Shim(script) as shim:
+        done = runs.run(stream.url, shim.url, "--concurrency", "1", "--trigger", "a")
+
+    assert (done.code, shim.numbers) == (2, [0])
+    assert "unknown_trigger: there are: x" in done.err
+
+
 def test_feed_to_a_dead_shim_keeps_the_position(runs: Runs) -> None:
     """It is told, and tried again until the end that somebody wants."""
     with Stream(5, (sends(stay=True),)) as stream:

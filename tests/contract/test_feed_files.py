@@ -62,7 +62,8 @@ def test_feed_from_a_file_that_is_still_written_leaves_the_cut_line(runs: Runs) 
         second = runs.run(source, shim.url)
 
     assert (first.code, second.code) == (1, 0)
-    assert "it is left for the next time" in first.err
+    assert "it is left for the next run" in first.err
+    assert "passed over" not in first.err
     assert sorted(number for number, _ in shim.taken) == [0, 1, 2]
 
 
@@ -88,6 +89,36 @@ def test_feed_of_one_wiki_passes_over_the_others(runs: Runs) -> None:
     assert done.last.endswith("3 acknowledged (0 ignored), 0 rejected, 0 deferred, 3 filtered")
     position = runs.position(str(source)) or {}
     assert position["offset"] == source.stat().st_size
+
+
+def test_feed_of_a_wiki_that_is_none_says_which_may_be_meant(runs: Runs) -> None:
+    """A misspelt one would leave out everything without a word, and the next run as well."""
+    source = ndjson(runs.directory / "in.ndjson", range(2), "dewiki")
+    with Shim() as shim:
+        first = runs.run(source, shim.url, "--wiki", "dewik")
+        second = runs.run(source, shim.url, "--wiki", "dewiki")
+        third = runs.run(source, shim.url, "--wiki", "dewiki", "--reset")
+
+    assert "--wiki dewik: no wiki that is known here is called so: is dewiki meant?" in first.err
+    assert f"{source} was fed to its end before: --reset feeds it once more" in second.err
+    assert third.err == ""
+    assert (first.code, second.code, third.code, shim.numbers) == (0, 0, 0, [0, 1])
+
+
+@pytest.mark.parametrize("begin", ["{\n", "[\n", "[\r\n "])
+def test_feed_of_an_indented_document_says_what_is_wanted(runs: Runs, begin: str) -> None:
+    """Not a line of trouble for each of its lines."""
+    source = runs.directory / "in.json"
+    source.write_text(begin + '  "a": 1\n}\n')
+    with Shim() as shim:
+        done = runs.run(source, shim.url)
+
+    assert (done.code, shim.asked) == (2, [])
+    assert (
+        done.err
+        == f"Error: {source}: a feed has one JSON document a line: jq -c . makes it,"
+        + (" jq -c .[] of a list\n")
+    )
 
 
 def test_feed_with_a_rate_is_no_faster(runs: Runs) -> None:

@@ -85,6 +85,6 @@ def test_feed_of_a_trigger_that_is_not_there_says_which_are(tmp_path: Path) -> N
         done = runs.run(source, running.shim.url, "--trigger", "drafttopics")
 
     assert done.code == 2
-    assert "unknown_trigger" in done.err
+    assert "unknown_trigger: there is no Trigger 'drafttopics'; there are: " in done.err
     assert "drafttopic, " in done.err
     assert (runs.position(str(source), "drafttopics") or {})["offset"] == 0

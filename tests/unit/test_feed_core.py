@@ -64,6 +64,17 @@ def test_judged_deferral_names_the_triggers_to_repeat() -> None:
     assert (verdict.triggers, verdict.rejected, verdict.retry_after) == (("a",), 1, "7")
 
 
+def test_judged_deferral_is_told_without_the_advice_that_a_feed_follows() -> None:
+    """Nobody who feeds has to name Triggers."""
+    verdict = judged(503, {}, error("deliveries_deferred", DEFERRED))
+
+    assert isinstance(verdict, Again)
+    assert (
+        verdict.detail
+        == "the shim answers 503: deliveries_deferred: 1 of 2 Triggers deferred: a (b)"
+    )
+
+
 def test_judged_names_in_another_error_are_not_believed() -> None:
     """Only the shim's own deferral says who is to be asked again."""
     verdict = judged(503, {}, error("overloaded", DEFERRED))
