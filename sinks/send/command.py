@@ -42,7 +42,8 @@ _HELP: Final = f"""Send one event to URL, and show what came back and what it me
 EVENT is a file, - for standard input, or the name of a sample:
 {", ".join(event_samples.names())}.
 A bare document gets the attributes that http-shim would make; a structured CloudEvent goes as it
-is. Nothing is repeated, and no redirect followed.
+is. --set changes them, for a Broker or a sink: http-shim makes them anew. Nothing is repeated, and
+no redirect followed.
 
 Exit code: 0 a reply, or empty, or outcomes without deferred and rejected; 1 any other answer;
 2 nobody answers, or the command is wrong.
@@ -72,7 +73,7 @@ Example, to a sink, to a Broker, and a plain document to the shim:
 @click.option(
     "--timeout",
     type=click.FloatRange(0.1, 3600),
-    default=60.0,
+    default=330.0,
     show_default=True,
     help="Seconds for the answer.",
 )
@@ -100,6 +101,9 @@ def send_command(
             raise ended(f"{event}: {error.detail}{plain}") from None
         more = {**message.headers, **authorization(token_file)}
         lowered = {name.lower(): value for name, value in more.items()}
+        if changes and target.path == "/events":
+            note = "http-shim makes attributes anew: --set counts at a Broker or a sink"
+            click.echo(note, err=True)
         answer = _answer(target, {**lowered, **_headers(headers)}, message)
         meant = meaning(answer, message.mode == "plain")
         try:
@@ -137,7 +141,12 @@ def _answer(target: Target, headers: Mapping[str, str], message: Outgoing) -> Ht
     host = sent.pop("host")
     raw = tuple((name, value.encode("ascii")) for name, value in sent.items())
     request = Request(path, raw, message.body, host)
-    (heard,) = perform((Send(request.raw()), Hear()), target)
+    terminal = Terminal()
+    terminal.progress(f"sent; up to {target.seconds:g} s for the answer")
+    try:
+        (heard,) = perform((Send(request.raw()), Hear()), target)
+    finally:
+        terminal.progress("")
     if isinstance(heard, Silence):
         raise ended(advice(target, heard))
     return heard

@@ -6,6 +6,7 @@ source: knative/specs, specs/eventing/data-plane.md; knative/eventing, pkg/broke
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Final, Literal, NamedTuple
 
 from sinks import jsondata
@@ -19,10 +20,15 @@ from sinks.subscriber import reply_of
 Fate = Literal["reply", "empty", "outcomes", "retried", "dead-lettered"]
 _WORDS: Final = {
     "reply": "the event is delivered, and this reply is routed on",
-    "empty": "the event is delivered, and nothing follows",
+    "empty": "the event is delivered, without a reply",
     "outcomes": "no Broker asks so; this is what became of the document",
-    "retried": "it is sent again, and dead-lettered when that has not helped",
-    "dead-lettered": "it is dead-lettered, and not sent again",
+    "retried": "Knative sends it again, and dead-letters it when that has not helped",
+    "dead-lettered": "Knative dead-letters it, and does not send it again",
+}
+# Of a document by itself: no Broker has it.
+_PLAIN_WORDS: Final = {
+    "retried": "it has to be sent again, and nobody but you does",
+    "dead-lettered": "it is refused for good",
 }
 _BAD: Final = ("deferred", "rejected")
 
@@ -51,18 +57,32 @@ def meaning(answer: HttpAnswer, plain: bool) -> Meaning:
     problems = "; ".join(finding.problem for finding in findings)
     if not 200 <= answer.status < 300:
         retried = answer.status >= 500 or answer.status in RETRIED_4XX
-        return _meaning("retried" if retried else "dead-lettered", problems, False)
+        fate: Fate = "retried" if retried else "dead-lettered"
+        return _meaning(fate, problems, False, words=_PLAIN_WORDS if plain else _WORDS)
     if findings:
         return _meaning(_refused(answer), problems, False)
     if reply is not None:
         return _meaning("reply", "", True, reply)
     if plain and answer.body:
         return _of_outcomes(answer.body)
-    return _meaning("empty", "", True)
+    return _meaning("empty", _said(answer), True)
 
 
-def _meaning(fate: Fate, problems: str, good: bool, reply: Event | None = None) -> Meaning:
-    return Meaning(fate, ": ".join(part for part in (_WORDS[fate], problems) if part), good, reply)
+def _said(answer: HttpAnswer) -> str:
+    """What one of our sinks says of an event that it has taken: `ignored, canary`."""
+    headers = dict(answer.headers)
+    said = (headers.get("sinks-outcome", ""), headers.get("sinks-reason", ""))
+    return one_line(", ".join(filter(None, said)))
+
+
+def _meaning(
+    fate: Fate,
+    problems: str,
+    good: bool,
+    reply: Event | None = None,
+    words: Mapping[str, str] = _WORDS,
+) -> Meaning:
+    return Meaning(fate, ": ".join(part for part in (words[fate], problems) if part), good, reply)
 
 
 def _refused(answer: HttpAnswer) -> Fate:

@@ -58,8 +58,28 @@ def test_send_event_that_the_row_ignores_is_good_and_names_the_reason(score: str
     done = send("page_change_canary", score)
 
     assert done.exit_code == 0
-    assert "empty: the event is delivered, and nothing follows" in done.stdout
+    assert "empty: the event is delivered, without a reply: ignored, canary" in done.stdout
     assert "  sinks-reason: canary" in done.stdout
+
+
+def test_send_of_changed_attributes_to_the_shim_says_that_they_do_not_count() -> None:
+    """Else somebody waits for a score of a wiki that the event has never been of."""
+    with Upstream(answer(202, headers={"Sinks-Outcome": "relayed"})) as shim:
+        told = send("page_change", f"{shim.url}/events", "--set", "wikiid=dewiki")
+        other = send("page_change", f"{shim.url}/default", "--set", "wikiid=dewiki")
+
+    assert "--set counts at a Broker or a sink" in told.stderr
+    assert "without a reply: relayed" in told.stdout
+    assert other.stderr == ""
+
+
+def test_send_plain_document_that_is_deferred_says_that_nobody_else_repeats_it() -> None:
+    """No Broker has it."""
+    with Upstream(answer(503, {"reason": "deliveries_deferred", "detail": "x"})) as shim:
+        done = send("page_change", f"{shim.url}/events", "--mode", "plain")
+
+    assert done.exit_code == 1
+    assert "retried: it has to be sent again, and nobody but you does" in done.stdout
 
 
 def test_send_event_that_is_refused_exits_1_and_says_what_knative_does(score: str) -> None:
