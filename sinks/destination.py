@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from sinks.attributes import is_sendable
 from sinks.cloudevent import Event
-from sinks.errors import MAX_DETAIL_CHARS, InvalidEvent, MalformedEvent, SinkError
+from sinks.errors import MAX_DETAIL_CHARS, InvalidEvent, MalformedEvent, SinkError, Unavailable
 from sinks.letter import Letter, event_of
 from sinks.triggers import Trigger
 
@@ -35,7 +35,8 @@ def destined(
 
     name:    of the Trigger; None: the one whose subscriber is the letter's destination.
     raises:  MalformedEvent, UnsupportedMediaType for what is no CloudEvent, or none that can be
-             sent on; InvalidEvent(unknown_destination, unknown_trigger).
+             sent on; InvalidEvent(unknown_trigger); Unavailable(unknown_destination), as Triggers
+             and SERVICE_URLS can be mended.
     """
     event = event_of(letter)
     for attribute, value in event.attributes.items():
@@ -55,12 +56,12 @@ def destined(
 def _unknown_destination(letter: Letter, triggers: Sequence[Trigger]) -> SinkError:
     how = "name a Trigger with --trigger or ?trigger="
     if not letter.destination:
-        return InvalidEvent("unknown_destination", f"the letter does not name a destination: {how}")
+        return Unavailable("unknown_destination", f"the letter does not name a destination: {how}")
     there_are = ", ".join(sorted({trigger.subscriber for trigger in triggers}))
     told = (
         f"no Trigger has this destination as its subscriber; {how}, or mend SERVICE_URLS: there are"
     )
-    return InvalidEvent("unknown_destination", f"{told} {there_are}"[:MAX_DETAIL_CHARS])
+    return Unavailable("unknown_destination", f"{told} {there_are}"[:MAX_DETAIL_CHARS])
 
 
 def _comparable(url: str) -> tuple[object, ...]:

@@ -210,10 +210,10 @@ def test_replay_marks_what_became_of_each_and_sums_it_up(
     second = night.run("replay", "--again", "--number", "1")
 
     assert first.exit_code == second.exit_code == 1
-    assert first.stdout.splitlines()[0].split()[:3] == ["2", "rejected", "unknown_destination"]
-    assert first.stdout.splitlines()[1:] == ["2 of 2 letters: 1 relayed, 1 rejected"]
+    assert first.stdout.splitlines()[0].split()[:3] == ["2", "deferred", "unknown_destination"]
+    assert first.stdout.splitlines()[1:] == ["2 of 2 letters: 1 relayed, 1 deferred"]
     assert second.stdout.splitlines()[-1] == "1 of 1 letters: 1 deferred"
-    assert night.numbers("--pending") == [1]
+    assert night.numbers("--pending") == [1, 2]
     assert "deferred (predictor_failed)" in night.run("show", "1").stdout
 
 
@@ -248,7 +248,7 @@ def test_replay_dry_run_says_where_each_would_go_and_touches_nothing(night: Nigh
 
     assert result.exit_code == 1
     assert f"to Trigger drafttopic, {night.subscriber.url}/models/drafttopic" in result.stdout
-    assert result.stdout.endswith("2 of 2 letters: 1 rejected, 1 would be sent\n")
+    assert result.stdout.endswith("2 of 2 letters: 1 deferred, 1 would be sent\n")
     assert (night.subscriber.connections, night.letters.count(pending(ALL))) == (0, 2)
 
 

@@ -182,7 +182,7 @@ def test_replay_of_a_destination_no_trigger_has_calls_nobody(
         replayed = run(replace(pipeline.replaying(letters), subscribers=watched))
 
     assert [each.reason for each in replayed] == ["unknown_destination"] * len(hostile)
-    assert {each.outcome for each in letters.find(ALL)} == {"rejected"}
+    assert {each.outcome for each in letters.find(ALL)} == {"deferred"}
     assert (calls, other.connections, pipeline.predictor.received) == ([], 0, [])
 
 

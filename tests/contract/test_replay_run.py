@@ -45,7 +45,7 @@ def test_replay_in_a_dry_run_sends_and_marks_nothing(wired: Wired) -> None:
 
     assert [(each.number, each.outcome, each.reason) for each in told] == [
         (1, None, ""),
-        (2, "rejected", "unknown_destination"),
+        (2, "deferred", "unknown_destination"),
     ]
     assert told[0].detail == f"to Trigger score, {wired.server.url}/score"
     assert (wired.letters.find(ALL), wired.server.connections) == (before, 0)
