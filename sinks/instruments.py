@@ -35,17 +35,17 @@ class Instruments:
         self._registry.register(histogram)
         return histogram
 
-    def asked(self, name: str, text: str, value: Callable[[], float | None]) -> None:
-        """Show a gauge that is asked for each scrape; None shows none, as a number would be
+    def read(self, name: str, text: str, value: Callable[[], float | None]) -> None:
+        """Show a gauge that is read for each scrape; None shows none, as a number would be
         wrong."""
-        self._registry.register(_Asked(self._sink, name, text, value))
+        self._registry.register(_Read(self._sink, name, text, value))
 
     def render(self) -> bytes:
         """Return all metrics in the Prometheus text format."""
         return generate_latest(self._registry)
 
 
-class _Asked(Collector):
+class _Read(Collector):
     def __init__(self, sink: str, name: str, text: str, value: Callable[[], float | None]) -> None:
         self._sink = sink
         self._name = name

@@ -72,7 +72,7 @@ class Telemetry:
         self._upstream = made.histogram(
             "sinks_upstream_seconds", "Seconds of one call of an upstream", _SECONDS, "upstream"
         )
-        made.asked("sinks_in_flight", "Events being worked on", in_flight)
+        made.read("sinks_in_flight", "Events being worked on", in_flight)
         self._register_rare(made)
         # Children are kept: labels() costs more than counting.
         self._events = {name: events.labels(sink, name) for name in get_args(Outcome)}
@@ -174,7 +174,7 @@ class Telemetry:
         count: asked for each scrape; None shows none, as a number would be wrong.
         """
         text = "Dead letters that no replay has settled"
-        self._instruments.asked("sinks_letters_pending", text, count)
+        self._instruments.read("sinks_letters_pending", text, count)
 
     def console_dropped(self) -> None:
         """Count a routed event that the console was not told of."""

@@ -44,8 +44,8 @@ def path_of(environ: Environ) -> str:
 
 
 def rule_of(environ: Environ) -> str:
-    """Return the rule that the path goes by, as `/models/<name>`; empty outside of EventApp."""
-    rule: str = environ.get(RULE, "")
+    """Return the rule of EventApp that the path goes by, as `/models/<name>`."""
+    rule: str = environ[RULE]
     return rule
 
 
