@@ -202,6 +202,7 @@ def _only(arguments: Sequence[tuple[str, str]], routes: Sequence[Trigger]) -> li
     unknown = set(only) - {trigger.name for trigger in routes}
     if names - {"trigger"} or unknown:
         known = ", ".join(trigger.name for trigger in routes) or "none: the Broker routes"
-        wrong = f"there is no Trigger {min(unknown)[:64]!r}" if unknown else "?trigger=NAME it is"
+        no_such = f"there is no Trigger {min(unknown)[:64]!r}" if unknown else ""
+        wrong = no_such or "?trigger=NAME is the only parameter"
         raise InvalidEvent("unknown_trigger", f"{wrong}; there are: {known}")
     return only or None
