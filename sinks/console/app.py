@@ -71,6 +71,7 @@ def _silences(settings: ConsoleSettings) -> Silences:
         found = triggers.load(settings.triggers_dir, {"*": "http://{name}"})
     except InvalidTrigger as error:
         stop(str(error))
+    # Which names streams have, and where schemas are, decides nothing.
     deciding = decision.load(
         settings.environment, "production", SCHEMA_BASE_URI, settings.max_event_age_seconds
     )

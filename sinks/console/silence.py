@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from sinks import jsondata
 from sinks.attributes import check_core
@@ -18,13 +18,9 @@ from sinks.console.line import Line
 from sinks.decision import Deciding
 from sinks.errors import SinkError
 from sinks.explaining import words
-from sinks.explaining.subscribers import Surroundings, receive
+from sinks.explaining.subscribers import scored
 from sinks.models import MODELS
-from sinks.publishing import Publishing
 from sinks.triggers import Trigger
-
-# Nothing is published here: only rows are asked.
-_NOWHERE: Final = Publishing({}, (), ())
 
 
 class Silence(NamedTuple):
@@ -54,32 +50,27 @@ class Silences:
         if event is None:
             return []
         then = datetime.fromtimestamp(line.received, UTC)
-        here = Surroundings(MODELS, self._deciding, _NOWHERE, then)
         marked = {mark.row for mark in line.marks}
-        found = [
-            _silence(trigger, event, here)
-            for trigger in self._triggers
-            if trigger.row not in marked
-        ]
+        silent = [each for each in self._triggers if each.row not in marked]
+        found = [self._silence(each, event, then) for each in silent]
         # One of a row's Triggers that takes the change is enough.
         wanted = {each.row for each in found if each.wanted}
         told = [each for each in found if each.wanted or each.row not in wanted]
         return sorted(told, key=lambda each: (not each.wanted, each.row, each.trigger))
 
-
-def _silence(trigger: Trigger, event: Event, here: Surroundings) -> Silence:
-    judged = trigger.filter.judged(event)
-    if not judged.passed:
-        why = f"does not take it: {next(words.why_failed(judged))}"
-        return Silence(trigger.row, trigger.name, False, short(why))
-    received = receive(trigger.subscriber, event, here)
-    if received.outcome == "replied":
-        why = "should have a mark: it scores such changes"
-        return Silence(trigger.row, trigger.name, True, why)
-    what = (
-        "does not score it" if received.outcome == "ignored" else f"refuses it, {received.reason}"
-    )
-    return Silence(trigger.row, trigger.name, False, short(f"{what}: {received.detail}"))
+    def _silence(self, trigger: Trigger, event: Event, then: datetime) -> Silence:
+        judged = trigger.filter.judged(event)
+        if not judged.passed:
+            why = f"does not take it: {next(words.why_failed(judged))}"
+            return Silence(trigger.row, trigger.name, False, short(why))
+        answer = scored(event, MODELS[trigger.row], self._deciding, then)
+        if answer.outcome == "replied":
+            why = "should have a mark: it scores such changes"
+        elif answer.outcome == "ignored":
+            why = f"does not score it: {answer.detail}"
+        else:
+            why = f"refuses it, {answer.reason}: {answer.detail}"
+        return Silence(trigger.row, trigger.name, answer.outcome == "replied", short(why))
 
 
 def _event_of(line: Line) -> Event | None:

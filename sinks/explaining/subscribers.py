@@ -59,33 +59,45 @@ def receive(subscriber: str, event: Event, here: Surroundings) -> Received:
     service = (parts.hostname or "").partition(".")[0]
     is_row = parts.path.startswith(_ROWS)
     row = here.rows.get(parts.path.removeprefix(_ROWS)) if is_row else None
-    try:
-        if row is not None:
-            return _scored(event, row, here)
-        if service == "score-sink" and is_row:
-            return Received("rejected", "unknown_row", f"{parts.path} names no row")
-        if service == "egress-sink" and parts.path in ("", "/"):
-            publishable(event, here.publishing)
-            return Received("relayed")
-        if service == "console" and parts.path in ("", "/"):
-            return Received("ignored", None, "the console shows it, and nothing follows")
-    except SinkError as error:
-        return Received(error.outcome, error.reason, error.detail)
+    if row is not None:
+        return scored(event, row, here.deciding, here.now)
+    if service == "score-sink" and is_row:
+        return Received("rejected", "unknown_row", f"{parts.path} names no row")
+    if service == "egress-sink" and parts.path in ("", "/"):
+        return _relayed(event, here.publishing)
+    if service == "console" and parts.path in ("", "/"):
+        return Received("ignored", None, "the console shows it, and nothing follows")
     if service in ("score-sink", "egress-sink", "console"):
         return Received("deferred", "no_such_path", f"{service} has no path {parts.path or '/'}")
     return Received("relayed", foreign=True)
 
 
-def _scored(event: Event, row: ModelRow, here: Surroundings) -> Received:
-    decided = decision.decide(event, row, here.deciding, here.now)
-    if isinstance(decided, Declined):
-        why = words.why_declined(decided, row, here.deciding)
-        return Received("ignored", decided.reason, why)
-    asked = decided.prediction if isinstance(decided.prediction, Asked) else None
-    prediction = _stand_in(row) if isinstance(decided.prediction, Asked) else decided.prediction
-    predicted = row.from_prediction(prediction)
-    made = decision.reply(event, row, decided, predicted, here.deciding.schema_base_uri)
+def scored(event: Event, row: ModelRow, deciding: Deciding, now: datetime) -> Received:
+    """Return what a row answers to an event; nobody is asked for a prediction."""
+    try:
+        decided = decision.decide(event, row, deciding, now)
+        if isinstance(decided, Declined):
+            why = words.why_declined(decided, row, deciding)
+            return Received("ignored", decided.reason, why)
+        asked = decided.prediction if isinstance(decided.prediction, Asked) else None
+        prediction = _stand_in(row) if isinstance(decided.prediction, Asked) else decided.prediction
+        predicted = row.from_prediction(prediction)
+        made = decision.reply(event, row, decided, predicted, deciding.schema_base_uri)
+    except SinkError as error:
+        return _failed(error)
     return Received("replied", None, "", made, asked)
+
+
+def _relayed(event: Event, publishing: Publishing) -> Received:
+    try:
+        publishable(event, publishing)
+    except SinkError as error:
+        return _failed(error)
+    return Received("relayed")
+
+
+def _failed(error: SinkError) -> Received:
+    return Received(error.outcome, error.reason, error.detail)
 
 
 def _stand_in(row: ModelRow) -> Prediction:

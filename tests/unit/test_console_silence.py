@@ -146,6 +146,16 @@ def test_row_of_several_triggers_is_silent_once() -> None:
     ]
 
 
+def test_row_behind_a_gateway_is_told_of_like_any_other() -> None:
+    """Whatever stands before `/models/` in a subscriber's URL."""
+    resource = trigger("far", [{"exact": {"wikiid": "enwiki"}}])
+    resource["spec"]["subscriber"] = {"uri": "http://gateway/scoring/models/drafttopic"}
+
+    (silence,) = Silences([triggers.parse(resource, {})], DECIDING).of(line_of(arrived()))
+
+    assert (silence.row, silence.trigger, silence.wanted) == ("drafttopic", "far", True)
+
+
 @pytest.mark.parametrize(
     "event",
     [
