@@ -98,7 +98,7 @@ class Line(NamedTuple):
     head: Head
     marks: tuple[Mark, ...] = ()
     replaced: tuple[int, ...] = ()
-    times: int = 1
+    times: int = 0
     last: float = 0.0
 
     @property
@@ -118,19 +118,20 @@ def begun(number: int, received: float, arrival: Arrival) -> Line:
     """Return a new line."""
     marks = _by_row(arrival.marks)
     keys = frozenset((arrival.key, *arrival.own))
-    return Line(number, 0, received, keys, arrival.head, marks, last=received)
+    times = int(arrival.head.document is not None)
+    return Line(number, 0, received, keys, arrival.head, marks, times=times, last=received)
 
 
 def folded(line: Line, arrival: Arrival, now: float) -> Line:
     """Return the line with what has arrived; an equal one if that is a reply that was known."""
     keys = line.keys | {arrival.key, *arrival.own}
-    again = line.head.document is not None and arrival.head.document is not None
+    came = arrival.head.document is not None
     return line._replace(
         head=_better(line.head, arrival.head),
         marks=_by_row((*line.marks, *arrival.marks)),
         keys=keys if len(keys) <= 2 * MOST_MARKS else line.keys,
-        times=line.times + again,
-        last=now if again else line.last,
+        times=line.times + came,
+        last=now if came else line.last,
     )
 
 
@@ -141,7 +142,7 @@ def joined(line: Line, other: Line) -> Line:
         marks=_by_row((*line.marks, *other.marks)),
         keys=line.keys | other.keys,
         replaced=(*line.replaced, other.number)[-MOST_MARKS:],
-        times=line.times + other.times - 1,
+        times=line.times + other.times,
         last=max(line.last, other.last),
     )
 
