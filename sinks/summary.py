@@ -78,6 +78,11 @@ def to_repeat(detail: str) -> tuple[tuple[str, ...], int]:
     return names if whole else (), rejected
 
 
+def without_advice(detail: str) -> str:
+    """Return what such a detail says, but for what its reader has to do, which stands first."""
+    return detail.partition("; ")[2] or detail
+
+
 def _repeat(deferred: dict[str, str], rejected: dict[str, str], total: int) -> str:
     """As much as fits; a name is never left out silently, or the caller would not repeat it."""
     how = "repeat with ?trigger=NAME for each deferred one"

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from sinks import jsondata
 from sinks.contract.finding import one_line
 from sinks.errors import MalformedEvent
-from sinks.summary import to_repeat
+from sinks.summary import to_repeat, without_advice
 
 # Nobody will ever take this event. All other 4xx are mistakes in how the shim is called.
 _REJECTED: Final = (400, 413, 415, 422)
@@ -68,10 +68,12 @@ def judged(status: int, headers: Mapping[str, str], body: bytes) -> Done | Again
     if status in _REJECTED and (reason or status == _TOO_LARGE):
         return Done("rejected", reason or f"status_{status}", detail, kept=False)
     if status >= 500 or status in _REPEATED:
-        deferred = reason == "deliveries_deferred"
-        triggers, rejected = to_repeat(str(error["detail"])) if deferred else ((), 0)
-        said = f"the shim answers {status}: {_without_advice(detail) if deferred else detail}"
-        return Again(said, triggers, rejected, headers.get("retry-after"))
+        retry_after = headers.get("retry-after")
+        if reason != "deliveries_deferred":
+            return Again(f"the shim answers {status}: {detail}", retry_after=retry_after)
+        told = one_line(f"{reason}: {without_advice(error['detail'])}")
+        said = f"the shim answers {status}: {told}"
+        return Again(said, *to_repeat(error["detail"]), retry_after)
     # Whoever answers otherwise is no shim: what he takes, or refuses, is not to be passed over.
     advice = {
         401: "show a token that it knows: --token-file",
@@ -80,12 +82,6 @@ def judged(status: int, headers: Mapping[str, str], body: bytes) -> Done | Again
         405: "is this the URL of the shim?",
     }.get(status, "it has to be the URL of a shim")
     return Mistake(f"SHIM answers {status}: {advice}")
-
-
-def _without_advice(detail: str) -> str:
-    """The shim's advice to its caller is what a feed does."""
-    reason, _, told = detail.partition(": ")
-    return f"{reason}: {told.partition('; ')[2] or told}"
 
 
 def _error(body: bytes) -> dict[str, Any]:
