@@ -11,7 +11,7 @@ from typing import Final
 
 from tests.factories import SCORE_TYPE, binary, page_change, revision_score
 from tests.processes import Running, gunicorn
-from tests.upstream import Behave, Reply, Upstream, answer, predictor
+from tests.upstream import Behave, Reply, Upstream, answer, call, predictor
 
 _APPS: Final = {"score": "score_sink", "egress": "egress_sink", "shim": "http_shim"}
 NAMES: Final = tuple(_APPS)
@@ -38,6 +38,13 @@ def lone_sink(
     }
     with gunicorn(f"sinks.{_APPS[name]}:create_app()", {**known, **(env or {})}, directory) as sink:
         yield sink
+
+
+def metrics(running: Running) -> dict[str, float]:
+    """All samples by name and labels, as they are exposed."""
+    text = call(running.port, "/metrics", method="GET").body.decode()
+    samples = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
+    return {name: float(value) for name, _, value in samples}
 
 
 def event_revision(number: int) -> int:

@@ -22,6 +22,13 @@ def sample(name: str) -> dict[str, Any]:
     return document
 
 
+def edit(title: str) -> dict[str, Any]:
+    """The sample edit, of a page with this title."""
+    document = sample("page_change_edit")
+    document["page"]["page_title"] = title
+    return document
+
+
 def send(shim: Running, document: dict[str, Any], trigger: str = "") -> None:
     """Give the shim a page change under an id of its own."""
     document["meta"]["id"] = f"browser-{next(_IDS)}"
@@ -36,9 +43,8 @@ def _post(shim: Running, document: dict[str, Any], trigger: str = "") -> None:
 
 def send_rejected(shim: Running) -> None:
     """A page change that the local predictor refuses for good: a dead letter."""
-    document = sample("page_change_edit")
+    document = edit("Cannot_be_scored")
     document["revision"]["rev_id"] = 7000
-    document["page"]["page_title"] = "Cannot_be_scored"
     send(shim, document, "drafttopic")
 
 

@@ -15,6 +15,7 @@ from tests.browser.scenes import (
     JSON,
     deliver,
     deliver_reply,
+    edit,
     sample,
     send,
     send_rejected,
@@ -36,10 +37,16 @@ def line(page: Page, title: str) -> Locator:
     return page.locator(".line", has=page.get_by_text(title, exact=True)).first
 
 
+def opened(page: Page, title: str) -> Locator:
+    """The same, once it has been clicked."""
+    found = line(page, title)
+    found.locator("summary").first.click()
+    return found
+
+
 def test_live_line_appears_without_reload(page: Page, pipeline: Pipeline) -> None:
     """A page change that is sent now is on top of the list, with what each row made of it."""
-    document = sample("page_change_edit")
-    document["page"]["page_title"] = "Appears_by_itself"
+    document = edit("Appears_by_itself")
     page.evaluate("window.same = true")
 
     send(pipeline["http-shim"], document)
@@ -56,8 +63,7 @@ def test_line_opens_and_shows_both_documents_side_by_side(
     page: Page, pipeline: Pipeline, how: str
 ) -> None:
     """The page change stands on the left, and what a row replied to it on the right of it."""
-    document = sample("page_change_edit")
-    document["page"]["page_title"] = f"Opened_by_{how}"
+    document = edit(f"Opened_by_{how}")
     send(pipeline["http-shim"], document, "drafttopic")
     summary = line(page, f"Opened by {how}").locator("summary").first
     expect(summary).to_be_visible()
@@ -81,15 +87,13 @@ def test_line_opens_and_shows_both_documents_side_by_side(
 
 def test_opened_line_says_why_a_row_has_no_mark(page: Page, pipeline: Pipeline) -> None:
     """Who waits for a score reads which condition the change does not meet."""
-    document = sample("page_change_edit")
-    document["page"]["page_title"] = "Not_for_all"
+    document = edit("Not_for_all")
     send(pipeline["http-shim"], document, "drafttopic")
-    opened = line(page, "Not for all")
-    opened.locator("summary").first.click()
+    shown = opened(page, "Not for all")
 
-    opened.get_by_text("Rows without a mark").click()
+    shown.get_by_text("Rows without a mark").click()
 
-    listed = opened.get_by_label("replies").get_by_role("listitem")
+    listed = shown.get_by_label("replies").get_by_role("listitem")
     expect(listed.filter(has_text="reverted")).to_contain_text("does not score it")
     expect(listed.filter(has_text="articlequality")).to_contain_text("should have a mark")
     expect(listed.filter(has_text="revertrisk-wikidata")).to_contain_text("wikiid is enwiki")
@@ -98,33 +102,30 @@ def test_opened_line_says_why_a_row_has_no_mark(page: Page, pipeline: Pipeline) 
 def test_rows_that_come_to_an_open_line_stay_closed(page: Page, pipeline: Pipeline) -> None:
     """What somebody reads is not moved by what he has not opened."""
     (cause,) = deliver(pipeline["console"], "Opened_early")
-    opened = line(page, "Opened early")
-    opened.locator("summary").first.click()
-    expect(opened.get_by_text("Rows without a mark")).to_be_visible()
+    shown = opened(page, "Opened early")
+    expect(shown.get_by_text("Rows without a mark")).to_be_visible()
 
     for model in ("damaging", "drafttopic"):
         deliver_reply(pipeline["console"], cause, model)
 
-    expect(opened.get_by_label("replies")).to_contain_text("2 rows")
-    is_open = opened.locator(".reply").evaluate_all("all => all.map(each => each.open)")
+    expect(shown.get_by_label("replies")).to_contain_text("2 rows")
+    is_open = shown.locator(".reply").evaluate_all("all => all.map(each => each.open)")
     assert is_open == [True, True, False]
 
 
 def test_open_line_stays_open_and_focused_when_it_changes(page: Page, pipeline: Pipeline) -> None:
     """What comes later for the same page change is put into the line that somebody reads."""
-    document = sample("page_change_edit")
-    document["page"]["page_title"] = "Changes_while_open"
+    document = edit("Changes_while_open")
     send(pipeline["http-shim"], document, "drafttopic")
-    opened = line(page, "Changes while open")
-    opened.locator("summary").first.click()
-    expect(opened.get_by_label("replies")).to_contain_text("1 row")
+    shown = opened(page, "Changes while open")
+    expect(shown.get_by_label("replies")).to_contain_text("1 row")
 
     body = json.dumps(document).encode()
     shim = pipeline["http-shim"]
     assert call(shim.port, "/events?trigger=damaging", JSON, body).status == 200
 
-    expect(opened.get_by_label("replies")).to_contain_text("2 rows")
-    expect(opened.locator("summary").first).to_be_focused()
+    expect(shown.get_by_label("replies")).to_contain_text("2 rows")
+    expect(shown.locator("summary").first).to_be_focused()
 
 
 def test_filters_by_row_wiki_and_outcome(page: Page, pipeline: Pipeline) -> None:
@@ -156,8 +157,7 @@ def test_filters_by_row_wiki_and_outcome(page: Page, pipeline: Pipeline) -> None
 
 def test_filter_is_chosen_by_keyboard(page: Page, pipeline: Pipeline) -> None:
     """Arrow keys pass options that are not meant: only the button takes the page elsewhere."""
-    document = sample("page_change_edit")
-    document["page"]["page_title"] = "Sent_while_choosing"
+    document = edit("Sent_while_choosing")
     page.evaluate("window.same = true")
 
     page.locator("[name=outcome]").focus()
@@ -214,8 +214,7 @@ def test_page_works_without_javascript(windows: Windows, pipeline: Pipeline) -> 
 
 def test_pause_holds_lines_back_and_goes_on(page: Page, pipeline: Pipeline) -> None:
     """While somebody reads nothing moves; afterwards nothing is missing."""
-    document = sample("page_change_edit")
-    document["page"]["page_title"] = "Sent_while_paused"
+    document = edit("Sent_while_paused")
     page.get_by_role("button", name="Pause").click()
 
     send(pipeline["http-shim"], document, "drafttopic")

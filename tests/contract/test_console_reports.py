@@ -17,7 +17,7 @@ from sinks import reporting
 from sinks.envelope import ROUTED_TYPE
 from sinks.local.processes import Running
 from tests.factories import page_change
-from tests.lone_sink import Client
+from tests.lone_sink import Client, metrics
 from tests.processes import gunicorn
 from tests.stopping import wait_until
 from tests.upstream import Behave, Received, Reply, Upstream, answer, call, predictor
@@ -51,9 +51,7 @@ def send(port: int, event_id: str = "change-1") -> Reply:
 
 
 def dropped(running: Running) -> float:
-    text = call(running.port, "/metrics", method="GET", body=None).body.decode()
-    counted = re.findall(r"^sinks_console_dropped_total\{.*\} (\S+)", text, re.MULTILINE)
-    return float(counted[0]) if counted else 0.0
+    return metrics(running).get('sinks_console_dropped_total{sink="http-shim"}', 0.0)
 
 
 def test_shim_tells_each_delivery_with_what_came_back(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from tests.factories import (
     revision_score,
     structured,
 )
-from tests.lone_sink import GOOD, PATHS, lone_sink
+from tests.lone_sink import GOOD, PATHS, lone_sink, metrics
 from tests.processes import Running
 from tests.upstream import Behave, Upstream, answer, call
 
@@ -40,13 +40,6 @@ def sink(name: str, logs: Path, behave: Behave | None = None, **env: str) -> Ite
         lone_sink(name, upstream, logs, env) as running,
     ):
         yield running
-
-
-def metrics(running: Running) -> dict[str, float]:
-    """All samples by name and labels, as they are exposed."""
-    text = call(running.port, "/metrics", method="GET").body.decode()
-    samples = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
-    return {name: float(value) for name, _, value in samples}
 
 
 def message(name: str, seconds_ago: float, number: int = 0) -> tuple[dict[str, str], bytes]:

@@ -14,13 +14,15 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from sinks.local.processes import ROOT, clean_env
+from sinks.telemetry import SpanFate
 from tests.certificates import self_signed
 from tests.collector import TAKEN, collector, hang
-from tests.lone_sink import PATHS, Client, event, lone_sink
+from tests.lone_sink import PATHS, Client, event, lone_sink, metrics
 from tests.processes import Running
 from tests.stopping import wait_until
 from tests.upstream import Behave, Received, Upstream, answer, call, predictor
@@ -96,11 +98,9 @@ def rss_kib(sink: Running) -> int:
 
 def spans_of(sink: Running) -> dict[str, float]:
     """Spans by fate, as the metrics have them."""
-    text = call(sink.port, "/metrics", method="GET", body=None).body.decode()
-    return {
-        fate: float(count)
-        for fate, count in re.findall(r'^sinks_spans_total\{fate="(\w+)",.*\} (\S+)$', text, re.M)
-    }
+    seen = metrics(sink)
+    fates = get_args(SpanFate)
+    return {fate: seen[f'sinks_spans_total{{fate="{fate}",sink="score-sink"}}'] for fate in fates}
 
 
 @pytest.mark.parametrize("behave", BEHAVIOURS.values(), ids=BEHAVIOURS)
