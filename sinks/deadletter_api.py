@@ -14,12 +14,12 @@ from sinks.callers import Callers
 from sinks.deadletter_calls import Call, Calls
 from sinks.deadletter_settings import DeadletterSettings
 from sinks.event_app import EventApp, response_of
+from sinks.failed_call import failed_call
 from sinks.http_message import HttpResponse
 from sinks.letters import Letters
 from sinks.replay_parts import if_possible
 from sinks.responses import document
 from sinks.telemetry import Telemetry
-from sinks.web import failed_call
 from sinks.wsgi_request import Environ, arguments_of, deadline_of, path_of
 
 Work = Callable[[Call], dict[str, Any]]

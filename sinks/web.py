@@ -185,18 +185,6 @@ def decode_event(headers: Mapping[str, str], body: bytes) -> Event:
     return with_trace(cloudevent.decode(headers, body), headers)
 
 
-def failed_call(raised: Exception, known: Mapping[str, Any], telemetry: Telemetry) -> HttpResponse:
-    """Return the answer to a call of an API that raised; it is logged and counted, but no event.
-
-    known: more fields for the log line.
-    """
-    error = raised if isinstance(raised, SinkError) else bug(raised)
-    telemetry.failed(error)
-    log_failure(error, known, raised if error is not raised else None)
-    let_go(raised)
-    return failed(error, None)
-
-
 def _tracer(name: str, settings: SinkSettings, telemetry: Telemetry) -> Tracer | None:
     if settings.otel_sdk_disabled or not settings.otel_exporter_otlp_endpoint:
         return None

@@ -11,10 +11,10 @@ from sinks.console.letters_proxy import LettersProxy, Refused, check_own_page
 from sinks.console.page import Pages
 from sinks.console_settings import ConsoleSettings
 from sinks.event_app import EventApp, response_of
+from sinks.failed_call import failed_call
 from sinks.responses import document
 from sinks.telemetry import Telemetry
 from sinks.upstreams import http_client
-from sinks.web import failed_call
 from sinks.wsgi_request import path_of
 
 
